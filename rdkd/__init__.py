@@ -1,0 +1,9 @@
+"""Review-and-decouple knowledge distillation for MMDetection."""
+from rdkd.bridge import import_mmrazor
+
+import_mmrazor()
+
+from rdkd import checkpoint, engine, models  # noqa: E402
+
+__version__ = '0.1.0'
+__all__ = ['checkpoint', 'engine', 'models', '__version__']

@@ -1,0 +1,154 @@
+"""Reading checkpoints: never running code from them, never half of them."""
+import pickle
+import sys
+import zipfile
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from torch import Tensor
+
+from rdkd.errors import InputError
+
+_STATISTICS = ('min', 'max', 'current', 'mean')
+
+
+def _history_method(cls: type, name: str) -> Any:
+    """Stands for ``getattr`` in a checkpoint, for HistoryBuffer's alone.
+
+    mmengine's log buffers are pickled with references to their own methods.
+    """
+    if cls is not HistoryBuffer or name not in _STATISTICS:
+        raise pickle.UnpicklingError(
+            f'GLOBAL getattr({cls!r}, {name!r}) is not allowed')
+    return getattr(cls, name)
+
+
+_multiarray = sys.modules[np.ndarray((0, )).__reduce__()[0].__module__]
+
+#: What mmengine's checkpoints hold besides tensors and builtins.
+_ALLOWED: list[Any] = [
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    _multiarray._reconstruct,
+    # Both names: files of numpy 1 and 2 are read by either.
+    *((getattr(_multiarray, function), f'numpy.{package}.multiarray.{function}')
+      for package in ('core', '_core')
+      for function in ('_reconstruct', 'scalar')),
+    *(type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32,
+                                  np.uint32, np.uint8, np.bool_)),
+    (_history_method, 'builtins.getattr'),
+]
+
+#: Keys of a distillation checkpoint: the student's begin with this.
+_STUDENT = 'architecture.'
+_DISTILLER = 'distiller.'
+
+
+def load_local(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a checkpoint file with an allowlist of types.
+
+    Args:
+        filename (str): Path of the file.
+        map_location: As for :func:`torch.load`.
+
+    Returns:
+        dict: The checkpoint.
+
+    Raises:
+        InputError: If the file does not exist, is cut off, is no checkpoint,
+            or holds objects that are not on the allowlist.
+    """
+    path = Path(filename).expanduser()
+    if not path.is_file():
+        raise InputError(f'the checkpoint {filename} does not exist.')
+    try:
+        with torch.serialization.safe_globals(_ALLOWED):
+            checkpoint = torch.load(path, map_location=map_location,
+                                    weights_only=True)
+    except Exception as error:
+        reason = str(error).split('. ')[0].splitlines()[0]
+        if 'Unsupported' in str(error) or 'GLOBAL' in str(error):
+            reason = next((line.strip() for line in str(error).splitlines()
+                           if 'GLOBAL' in line), reason)
+            raise InputError(
+                f'the checkpoint {filename} holds objects other than weights '
+                f'and was refused, because loading them can run code from '
+                f'the file: {reason}') from error
+        raise InputError(
+            f'the checkpoint {filename} cannot be read: it is cut off or is '
+            f'not a PyTorch checkpoint ({reason}).') from error
+    if not isinstance(checkpoint, dict):
+        raise InputError(f'the checkpoint {filename} holds a '
+                         f'{type(checkpoint).__name__} and not a dict.')
+    return checkpoint
+
+
+# mmengine's own local loader falls back to unpickling anything.
+CheckpointLoader.register_scheme(prefixes='', loader=load_local, force=True)
+
+
+def load_checkpoint_file(filename: str) -> dict[str, Any]:
+    """Load a checkpoint from a path or URL to the CPU."""
+    return CheckpointLoader.load_checkpoint(
+        filename, map_location='cpu', logger='silent')
+
+
+def detector_state_dict(checkpoint: Mapping[str, Any],
+                        source: str) -> 'OrderedDict[str, Tensor]':
+    """The weights of the plain detector in a checkpoint.
+
+    A checkpoint of a distillation run gives its student; that of a plain
+    detector is returned as it is.
+
+    Args:
+        checkpoint (Mapping[str, Any]): A loaded checkpoint.
+        source (str): Where it is from, for the message.
+
+    Returns:
+        OrderedDict[str, Tensor]: Keys as the plain detector has them.
+
+    Raises:
+        InputError: If the checkpoint holds no weights.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    if not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InputError(f'the checkpoint {source} holds no `state_dict`.')
+    if any(key.startswith(_STUDENT) for key in state):
+        state = {
+            key.removeprefix(_STUDENT): value
+            for key, value in state.items() if not key.startswith(_DISTILLER)
+        }
+    return OrderedDict(state)
+
+
+def latest_checkpoint(work_dir: str | Path) -> tuple[Path | None, list[Path]]:
+    """The newest whole ``epoch_N.pth`` or ``iter_N.pth`` of a run.
+
+    Args:
+        work_dir (str | Path): The run's folder.
+
+    Returns:
+        tuple: The file, or None, and the newer files that are cut off.
+    """
+    def number(path: Path) -> int:
+        digits = path.stem.rpartition('_')[2]
+        return int(digits) if digits.isdigit() else -1
+
+    candidates = [
+        path for pattern in ('epoch_*.pth', 'iter_*.pth')
+        for path in Path(work_dir).glob(pattern) if number(path) >= 0
+    ]
+    broken = []
+    for path in sorted(candidates, key=number, reverse=True):
+        # torch writes a zip archive, whose directory is at the very end.
+        if zipfile.is_zipfile(path):
+            return path, broken
+        broken.append(path)
+    return None, broken

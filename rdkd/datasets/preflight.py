@@ -1,0 +1,298 @@
+"""Looking at a run's data and config before the first step.
+
+``CocoDataset`` drops categories, boxes and images it cannot use without a
+word, and numbers classes in the order of the file and not of the config.
+"""
+import difflib
+import inspect
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import MODELS, init_default_scope
+from PIL import Image, UnidentifiedImageError
+from rich.progress import track
+
+from rdkd.errors import InputError
+
+
+def _some(items: Sequence[Any], limit: int = 5) -> str:
+    """The first few items as text."""
+    more = len(items) - limit
+    return ', '.join(map(str, items[:limit])) + (
+        f' and {more} more' if more > 0 else '')
+
+
+def check_keys(model: Mapping[str, Any]) -> None:
+    """Refuse keys that the distillation model or its distiller do not take.
+
+    Args:
+        model (Mapping): ``cfg.model``.  Plain detectors are not checked.
+
+    Raises:
+        InputError: Names the key and the nearest one that exists.
+    """
+    if 'distiller' not in model:
+        return
+    for name, part in (('model', model), ('model.distiller',
+                                          model['distiller'])):
+        cls = MODELS.get(part['type'])
+        if cls is None:
+            raise InputError(f'{name}.type: nothing is registered as '
+                             f'{part["type"]!r}.')
+        known = set(inspect.signature(cls).parameters)
+        for key in part:
+            if key != 'type' and key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                raise InputError(
+                    f'{name} has the unknown key {key!r}' +
+                    (f'; did you mean {near[0]!r}?' if near else '.') +
+                    f' {part["type"]} takes: {", ".join(sorted(known))}.')
+
+
+def read_annotations(path: Path) -> dict[str, Any]:
+    """Read a COCO file and check its form.
+
+    Raises:
+        InputError: Names the file and what is wrong with it.
+    """
+    if not path.is_file():
+        raise InputError(
+            f'the annotation file {path} does not exist. Check `data_root` '
+            'and `ann_file` of the dataset.')
+    try:
+        coco = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f'the annotation file {path} is not JSON: '
+                         f'{error}.') from error
+    for key in ('images', 'annotations', 'categories'):
+        if not isinstance(coco, dict) or not isinstance(coco.get(key), list):
+            raise InputError(f'{path} is not a COCO file: it has no list '
+                             f'{key!r}.')
+    for part, keys in (('images', ('id', 'file_name', 'width', 'height')),
+                       ('categories', ('id', 'name')),
+                       ('annotations', ('id', 'image_id', 'category_id',
+                                        'bbox', 'area'))):
+        for position, entry in enumerate(coco[part]):
+            lacking = [key for key in keys if key not in entry]
+            if lacking:
+                raise InputError(
+                    f'{path}: {part}[{position}] (id {entry.get("id")}) has '
+                    f'no {_some(lacking)}.')
+        repeated = [i for i, n in Counter(
+            entry['id'] for entry in coco[part]).items() if n > 1]
+        if repeated:
+            raise InputError(f'{path}: ids occur twice in {part}: '
+                             f'{_some(repeated)}.')
+    return coco
+
+
+def check_categories(coco: Mapping[str, Any], classes: Sequence[str],
+                     path: Path) -> None:
+    """Compare a file's categories with the config's classes.
+
+    Raises:
+        InputError: If names differ, or their order does.
+    """
+    names = [category['name'] for category in coco['categories']]
+    repeated = [name for name, n in Counter(names).items() if n > 1]
+    if repeated:
+        raise InputError(f'{path}: several categories are named '
+                         f'{_some(repeated)}.')
+    used = {a['category_id'] for a in coco['annotations']}
+    unknown_ids = used - {c['id'] for c in coco['categories']}
+    if unknown_ids:
+        raise InputError(f'{path}: annotations use category ids that it does '
+                         f'not declare: {_some(sorted(unknown_ids))}.')
+    absent = [name for name in classes if name not in names]
+    if absent:
+        raise InputError(
+            f'{path} has no category {_some(absent)}, which the config lists '
+            f'in `metainfo.classes`. The file has: {_some(names, 20)}.')
+    dropped = [c['name'] for c in coco['categories']
+               if c['name'] not in classes and c['id'] in used]
+    if dropped:
+        raise InputError(
+            f'{path} has annotations of {_some(dropped)}, which the config '
+            'lacks in `metainfo.classes`: they would be dropped silently. '
+            'Add these classes, or remove the annotations from the file.')
+    order = [name for name in names if name in classes]
+    if order != list(classes):
+        raise InputError(
+            f'{path} lists its categories as {order}, the config its classes '
+            f'as {list(classes)}. MMDetection numbers classes in the order '
+            'of the file: use the same order in both.')
+
+
+def check_boxes(coco: Mapping[str, Any], path: Path, training: bool) -> None:
+    """Check that boxes belong to images and can be learnt from.
+
+    Boxes that MMDetection will skip are counted in a warning.
+
+    Raises:
+        InputError: If a box is malformed or of no image, or a training split
+            has no usable box.
+    """
+    images = {image['id']: image for image in coco['images']}
+    empty, outside, usable = [], [], 0
+    for annotation in coco['annotations']:
+        if annotation['image_id'] not in images:
+            raise InputError(
+                f'{path}: annotation {annotation["id"]} belongs to image id '
+                f'{annotation["image_id"]}, which the file does not list.')
+        box = annotation['bbox']
+        if (not isinstance(box, list) or len(box) != 4 or not all(
+                isinstance(v, int | float) and math.isfinite(v)
+                for v in box)):
+            raise InputError(f'{path}: annotation {annotation["id"]} has no '
+                             f'valid bbox [x, y, width, height]: {box}.')
+        x, y, w, h = box
+        image = images[annotation['image_id']]
+        if w < 1 or h < 1 or annotation['area'] <= 0:
+            empty.append(annotation['id'])
+        elif (x >= image['width'] or y >= image['height'] or x + w <= 0
+              or y + h <= 0):
+            outside.append(annotation['id'])
+        elif not annotation.get('iscrowd'):
+            usable += 1
+    for ids, what in ((empty, 'smaller than a pixel'),
+                      (outside, 'outside their image')):
+        if ids:
+            print_log(
+                f'{path}: {len(ids)} boxes are {what} and will be skipped '
+                f'(annotation ids {_some(ids)}).', 'current', 'WARNING')
+    if training and not usable:
+        raise InputError(f'{path} has no box to learn from.')
+
+
+def check_images(coco: Mapping[str, Any], folder: Path, path: Path) -> None:
+    """Check that every image is there and is an image.
+
+    Raises:
+        InputError: Names the missing or unreadable files.
+    """
+    if not coco['images']:
+        raise InputError(f'{path} lists no images: the split is empty.')
+
+    def problem(image: Mapping[str, Any]) -> tuple[str, str] | None:
+        file = folder / image['file_name']
+        try:
+            with Image.open(file):
+                return None
+        except FileNotFoundError:
+            return 'missing', str(file)
+        except (UnidentifiedImageError, OSError):
+            return 'not an image', str(file)
+
+    with ThreadPoolExecutor() as pool:
+        found = [p for p in track(
+            pool.map(problem, coco['images']), total=len(coco['images']),
+            description=f'checking images of {path.name}', transient=True)
+            if p]
+    if found:
+        lines = [f'{file} is {what}' for what, file in found]
+        raise InputError(f'{path}: {len(found)} of {len(coco["images"])} '
+                         f'images cannot be used: {_some(lines)}.')
+
+
+def _coco_datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The COCO data sets inside a dataset config and its wrappers."""
+    inner = dataset.get('datasets', [dataset['dataset']]
+                        if 'dataset' in dataset else [])
+    for wrapped in inner:
+        yield from _coco_datasets(wrapped)
+    cls = DATASETS.get(dataset['type']) if isinstance(
+        dataset['type'], str) else dataset['type']
+    if not inner and issubclass(cls, CocoDataset):
+        yield dataset
+
+
+def check_dataset(dataset: Mapping[str, Any], training: bool
+                  ) -> Sequence[str]:
+    """Check the files of one COCO data set.
+
+    Args:
+        dataset (Mapping): Config of a ``CocoDataset``.
+        training (bool): Whether it is trained on.
+
+    Returns:
+        Sequence[str]: Its classes.
+
+    Raises:
+        InputError: At the first thing that would go wrong.
+    """
+    root = Path(dataset.get('data_root') or '')
+    if not root.is_dir():
+        raise InputError(f'the data root {root} does not exist. Set '
+                         '`data_root` of the dataset to your data (see '
+                         'data/README.md).')
+    path = root / dataset['ann_file']
+    classes = dataset.get('metainfo', {}).get('classes') or DATASETS.get(
+        dataset['type']).METAINFO['classes']
+    coco = read_annotations(path)
+    check_categories(coco, classes, path)
+    check_boxes(coco, path, training)
+    check_images(coco, root / dataset.get('data_prefix', {}).get('img', ''),
+                 path)
+    return classes
+
+
+def _class_counts(model: Any) -> Iterator[int]:
+    """Every ``num_classes`` of a detector's heads."""
+    if isinstance(model, Mapping):
+        for key, value in model.items():
+            if key == 'num_classes':
+                yield value
+            elif key != 'rpn_head':
+                yield from _class_counts(value)
+    elif isinstance(model, Sequence) and not isinstance(model, str):
+        for value in model:
+            yield from _class_counts(value)
+
+
+def check_data(cfg: Config, split: str) -> None:
+    """Check the data sets of one split against each other and the model.
+
+    Args:
+        cfg (Config): The run's config.
+        split (str): ``'train'``, ``'val'`` or ``'test'``.
+
+    Raises:
+        InputError: At the first problem; says where it is and what to do.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    loader = cfg.get(f'{split}_dataloader')
+    if not loader:
+        return
+    student = cfg.model.get('architecture', cfg.model)
+    for dataset in _coco_datasets(loader['dataset']):
+        classes = check_dataset(dataset, training=split == 'train')
+        wrong = sorted(set(_class_counts(student)) - {len(classes)})
+        if wrong:
+            raise InputError(
+                f'the student\'s head has num_classes={_some(wrong)} but the '
+                f'{split} set has {len(classes)} classes '
+                f'({_some(list(classes), 20)}).')
+
+
+def check_config(cfg: Config) -> None:
+    """Check everything a training run will read, before it starts.
+
+    Args:
+        cfg (Config): The run's config.
+
+    Raises:
+        InputError: At the first problem; says where it is and what to do.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    check_keys(cfg.model)
+    check_data(cfg, 'train')
+    check_data(cfg, 'val')

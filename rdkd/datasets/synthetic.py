@@ -1,0 +1,267 @@
+"""Procedurally drawn detection scenes with COCO annotations.
+
+Every class is a shape with a texture.  Colours say nothing, and neither the
+shape nor the texture alone tells all classes apart.
+"""
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rdkd.errors import InputError
+
+Image = NDArray[np.uint8]
+Field = NDArray[np.float32]
+
+#: Category id, shape, texture.  The ids have gaps, as those of COCO do.
+CATEGORIES = ((3, 'disc', 'striped'), (5, 'disc', 'ringed'),
+              (8, 'square', 'striped'), (13, 'star', 'ringed'))
+CLASSES = tuple(f'{texture}_{shape}' for _, shape, texture in CATEGORIES)
+
+#: Sides of the objects in pixels, and what is left of one that is covered.
+SMALLEST, LARGEST = 8, 200
+_LEAST_VISIBLE = 0.45
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What determines a drawn data set completely.
+
+    Attributes:
+        seed: Seed of all random numbers.
+        splits: Number of images of each split.
+        width: Width of the images in pixels.
+        height: Height of the images in pixels.
+        objects: Mean number of objects in an image.
+        empty: Share of images without objects.
+        crowds: Share of images with a crowd box.
+        version: Raised whenever the same spec would draw other pixels.
+    """
+    seed: int = 0
+    splits: dict[str, int] = field(
+        default_factory=lambda: {'train': 200, 'val': 100})
+    width: int = 320
+    height: int = 240
+    objects: int = 7
+    empty: float = 0.04
+    crowds: float = 0.08
+    version: int = 1
+
+
+def _outline(shape: str, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Corners of a shape of radius 1 around 0, shape ``(P, 2)``."""
+    if shape == 'disc':
+        angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+        radii = np.ones(48)
+    elif shape == 'star':
+        angles = np.linspace(0, 2 * np.pi, 10, endpoint=False)
+        radii = np.where(np.arange(10) % 2, 0.5, 1.0)
+    else:
+        angles = np.linspace(0, 2 * np.pi, 4, endpoint=False)
+        radii = np.ones(4)
+    points = np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
+    turn = rng.uniform(0, 2 * np.pi)
+    stretch = np.diag([1.0, rng.uniform(0.7, 1.0)])
+    rotation = np.array([[np.cos(turn), -np.sin(turn)],
+                         [np.sin(turn), np.cos(turn)]])
+    return points @ stretch @ rotation.T
+
+
+def _texture(kind: str, u: Field, v: Field, cycles: float) -> Field:
+    """A pattern in [0, 1] over object coordinates of radius 1."""
+    across = u if kind == 'striped' else np.hypot(u, v)
+    wave = np.sin(np.pi * cycles * across)
+    return (np.clip(wave * 2, -1, 1) * 0.5 + 0.5).astype(np.float32)
+
+
+def _background(spec: Spec, rng: np.random.Generator) -> Field:
+    """Smooth and rough noise in two colours, with lines over it."""
+    shape = (spec.height, spec.width)
+    mix = np.zeros(shape, np.float32)
+    for octave in range(2, 7):
+        cells = (2**octave * shape[0] // shape[1] + 1, 2**octave)
+        noise = rng.random(cells, dtype=np.float32)
+        mix += cv2.resize(noise, shape[::-1],
+                          interpolation=cv2.INTER_CUBIC) * 0.7**octave
+    mix = (mix - mix.min()) / (np.ptp(mix) + 1e-6)
+    low, high = rng.uniform(30, 225, (2, 3)).astype(np.float32)
+    canvas = low + mix[..., None] * (high - low)
+    for _ in range(rng.integers(3, 9)):
+        ends = rng.uniform(0, 1, (2, 2)) * shape[::-1]
+        start, stop = ends.astype(int).tolist()
+        cv2.line(canvas, start, stop, rng.uniform(0, 255, 3).tolist(),
+                 int(rng.integers(1, 5)), cv2.LINE_AA)
+    return canvas
+
+
+def _paint(canvas: Field, shape: str, texture: str, centre: NDArray[Any],
+           side: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Draw one object and return the pixels it covers."""
+    points = _outline(shape, rng)
+    points *= side / np.ptp(points, axis=0).max()
+    cover = np.zeros(canvas.shape[:2], np.uint8)
+    polygon = np.round((points + centre) * 16).astype(np.int32)
+    cv2.fillPoly(cover, [polygon], 255, cv2.LINE_AA, shift=4)
+    rows, columns = np.indices(cover.shape, dtype=np.float32)
+    turn = rng.uniform(0, 2 * np.pi)
+    x, y = (columns - centre[0]) / (side / 2), (rows - centre[1]) / (side / 2)
+    u = x * np.cos(turn) + y * np.sin(turn)
+    v = y * np.cos(turn) - x * np.sin(turn)
+    # At least three pixels for half a period, or the pattern is invisible.
+    cycles = min(rng.uniform(2.5, 4.5), max(1.5, side / 6))
+    pattern = _texture(texture, u.astype(np.float32), v.astype(np.float32),
+                       cycles)[..., None]
+    dark = rng.uniform(0, 120, 3)
+    light = dark + rng.uniform(70, 135, 3)
+    if rng.random() < 0.5:
+        dark, light = light, dark
+    alpha = cover[..., None].astype(np.float32) / 255
+    canvas += alpha * (dark + pattern * (light - dark) - canvas)
+    return cover > 127
+
+
+def _box(pixels: NDArray[np.bool_]) -> list[int]:
+    """``[x, y, width, height]`` around the set pixels."""
+    return list(cv2.boundingRect(pixels.astype(np.uint8)))
+
+
+def draw_scene(spec: Spec, rng: np.random.Generator
+               ) -> tuple[Image, list[dict[str, Any]]]:
+    """Draw one image.
+
+    Args:
+        spec (Spec): Sizes and shares.
+        rng (Generator): Source of all randomness.
+
+    Returns:
+        tuple: The image ``(height, width, 3)`` and its annotations, COCO
+        dicts without ids.
+    """
+    canvas = _background(spec, rng)
+    size = np.array([spec.width, spec.height])
+    objects: list[tuple[int, NDArray[np.bool_], int]] = []
+    annotations: list[dict[str, Any]] = []
+    count = 0 if rng.random() < spec.empty else 1 + rng.poisson(
+        spec.objects - 1)
+
+    if count and rng.random() < spec.crowds:
+        category, shape, texture = CATEGORIES[rng.integers(len(CATEGORIES))]
+        middle = rng.uniform(0.2, 0.8, 2) * size
+        covered = np.zeros(canvas.shape[:2], np.bool_)
+        for _ in range(rng.integers(10, 16)):
+            centre = middle + rng.normal(0, 18, 2)
+            covered |= _paint(canvas, shape, texture, centre,
+                              rng.uniform(10, 20), rng)
+        annotations.append(dict(category_id=category, bbox=_box(covered),
+                                area=int(covered.sum()), iscrowd=1))
+
+    for _ in range(count):
+        category, shape, texture = CATEGORIES[rng.integers(len(CATEGORIES))]
+        side = float(np.exp(rng.uniform(np.log(SMALLEST + 2),
+                                        np.log(LARGEST))))
+        centre = rng.uniform(0.05, 0.95, 2) * size
+        before = canvas.copy()
+        pixels = _paint(canvas, shape, texture, centre, side, rng)
+        visible = [(c, old & ~pixels, total) for c, old, total in objects]
+        *_, w, h = _box(pixels)
+        if (min(w, h) < SMALLEST or max(w, h) > LARGEST
+                or any(old.sum() < _LEAST_VISIBLE * total
+                       or min(_box(old)[2:]) < SMALLEST
+                       for _, old, total in visible)):
+            canvas[:] = before  # it would hide another, or is cut off
+            continue
+        objects = [*visible, (category, pixels, int(pixels.sum()))]
+
+    annotations += [
+        dict(category_id=category, bbox=_box(pixels), area=int(pixels.sum()),
+             iscrowd=0) for category, pixels, _ in objects
+    ]
+    canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 0.9))
+    canvas += rng.normal(0, rng.uniform(2, 10), canvas.shape)
+    return np.clip(canvas, 0, 255).astype(np.uint8), annotations
+
+
+def draw_split(spec: Spec, split: str, images: Path,
+               progress: Callable[[Iterator[int]], Iterator[int]] = iter
+               ) -> dict[str, Any]:
+    """Draw one split's images into a folder.
+
+    Args:
+        spec (Spec): What to draw.
+        split (str): A key of ``spec.splits``.
+        images (Path): Folder of the PNG files.
+        progress (Callable): Wraps the iteration over images.
+
+    Returns:
+        dict: The split's annotations in COCO format.
+    """
+    first = 1 + sum(n for name, n in spec.splits.items() if name < split)
+    coco: dict[str, Any] = dict(
+        info=dict(description='rdkd synthetic scenes', **asdict(spec)),
+        images=[], annotations=[],
+        categories=[dict(id=id_, name=name, supercategory=shape)
+                    for (id_, shape, _), name in
+                    zip(CATEGORIES, CLASSES, strict=True)])
+    for image_id in progress(iter(range(first, first + spec.splits[split]))):
+        image, annotations = draw_scene(
+            spec, np.random.default_rng([spec.seed, image_id]))
+        name = f'{split}_{image_id:06d}.png'
+        if not cv2.imwrite(str(images / name), image):
+            raise OSError(f'could not write {images / name}')
+        coco['images'].append(dict(id=image_id, file_name=name,
+                                   width=spec.width, height=spec.height))
+        for annotation in annotations:
+            coco['annotations'].append(
+                dict(id=len(coco['annotations']) + 1, image_id=image_id,
+                     segmentation=[], **annotation))
+    return coco
+
+
+def make_dataset(out: str | os.PathLike[str], spec: Spec,
+                 progress: Callable[[Iterator[int]], Iterator[int]] = iter
+                 ) -> bool:
+    """Draw a whole data set: ``annotations/*.json`` and ``images/``.
+
+    It is drawn beside ``out`` and moved there when it is whole, so that an
+    interrupted run leaves nothing half done.
+
+    Args:
+        out (path): Folder to make.
+        spec (Spec): What to draw.
+        progress (Callable): Wraps each iteration over images.
+
+    Returns:
+        bool: False if ``out`` already holds exactly this data set.
+
+    Raises:
+        InputError: If ``out`` holds anything else.
+    """
+    target = Path(out)
+    recipe = target / 'spec.json'
+    if recipe.is_file() and json.loads(recipe.read_text()) == asdict(spec):
+        return False
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(
+            f'{target} exists and is not this drawn data set (other seed or '
+            'sizes, or other files). Nothing was changed: choose another '
+            'folder or remove that one.')
+    partial = target.with_name(target.name + '.partial')
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / 'images').mkdir(parents=True)
+    (partial / 'annotations').mkdir()
+    for split in spec.splits:
+        coco = draw_split(spec, split, partial / 'images', progress)
+        (partial / 'annotations' / f'{split}.json').write_text(
+            json.dumps(coco, sort_keys=True, indent=1))
+    (partial / 'spec.json').write_text(json.dumps(asdict(spec), indent=1))
+    if target.exists():
+        target.rmdir()
+    partial.replace(target)
+    return True

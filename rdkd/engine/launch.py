@@ -1,0 +1,124 @@
+"""From a config to a runner, on one process or several, with or without GPU.
+"""
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from torch import nn
+
+from rdkd.checkpoint import latest_checkpoint
+from rdkd.errors import InputError
+
+
+def load_config(path: str) -> Config:
+    """Read a config file, from disk or from a package (``mmdet::...``).
+
+    Raises:
+        InputError: If there is no such file.
+    """
+    if '::' not in path and not Path(path).is_file():
+        raise InputError(f'the config {path} does not exist.')
+    return Config.fromfile(path)
+
+
+def student_config(cfg: Config) -> Config:
+    """The plain config of the detector that a config trains.
+
+    Args:
+        cfg (Config): Of a distillation run or of a plain detector.
+
+    Returns:
+        Config: A copy in which ``model`` is the student alone, without the
+        hooks that need a teacher.
+    """
+    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    if 'architecture' in cfg.model:
+        cfg.model = cfg.model.architecture
+        cfg.custom_hooks = [
+            hook for hook in cfg.get('custom_hooks', [])
+            if hook['type'] != 'TeacherClassesHook'
+        ]
+    return cfg
+
+
+def plain_model(model: nn.Module) -> nn.Module:
+    """The model inside a wrapper for several processes, if there is one."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def prepare_processes(cfg: Config) -> None:
+    """Let several processes run without a GPU.
+
+    With a launcher mmengine selects a CUDA device and hands it to DDP.
+    Without CUDA the gloo process group is made here instead, before the
+    runner looks for one, and DDP gets no device.
+
+    Args:
+        cfg (Config): Its ``model_wrapper_cfg`` is set.
+    """
+    if cfg.launcher == 'none' or torch.cuda.is_available():
+        return
+    if cfg.launcher == 'slurm':
+        for name, slurm in (('RANK', 'SLURM_PROCID'),
+                            ('LOCAL_RANK', 'SLURM_LOCALID'),
+                            ('WORLD_SIZE', 'SLURM_NTASKS')):
+            os.environ[name] = os.environ[slurm]
+        os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+        os.environ.setdefault('MASTER_PORT', '29500')
+    elif cfg.launcher != 'pytorch':
+        raise InputError(f'the launcher {cfg.launcher} needs a GPU; use '
+                         '`--launcher pytorch` on this machine.')
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False))
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Continue a run, or refuse to write over one.
+
+    Args:
+        cfg (Config): Has a ``work_dir``; ``resume`` and ``load_from`` are
+            set.
+        resume (str, optional): A checkpoint, ``'auto'`` for the newest whole
+            one in ``work_dir``, None for a new run.
+
+    Raises:
+        InputError: If a new run would write over checkpoints, or there are
+            only broken ones to continue from.
+    """
+    if resume is not None and resume != 'auto':
+        cfg.resume, cfg.load_from = True, resume
+        return
+    newest, broken = latest_checkpoint(cfg.work_dir)
+    if resume is None:
+        if newest or broken:
+            raise InputError(
+                f'{cfg.work_dir} holds checkpoints of an earlier run '
+                f'({(newest or broken[0]).name}). Add --resume to continue '
+                'it, or choose another --work-dir.')
+        return
+    for path in broken:
+        print_log(f'{path} is cut off and is not used.', 'current', 'WARNING')
+    if newest is None and broken:
+        raise InputError(
+            f'no checkpoint in {cfg.work_dir} is whole. Remove '
+            f'{", ".join(path.name for path in broken)} to start again.')
+    cfg.resume = newest is not None
+    cfg.load_from = str(newest) if newest else None
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that a config asks for."""
+    prepare_processes(cfg)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)

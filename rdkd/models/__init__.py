@@ -1,0 +1,17 @@
+"""The distillation method: registered modules and the functions they use."""
+from rdkd.models.algorithm import DetectorDistillation
+from rdkd.models.attention import (
+    DualAttention,
+    PositionAttention,
+    channel_attention,
+    position_attention,
+)
+from rdkd.models.distiller import RDKDDistiller
+from rdkd.models.loss import DecoupledPyramidLoss
+from rdkd.models.review import ChannelAdapter, ReviewFusion
+
+__all__ = [
+    'ChannelAdapter', 'DecoupledPyramidLoss', 'DetectorDistillation',
+    'DualAttention', 'PositionAttention', 'RDKDDistiller', 'ReviewFusion',
+    'channel_attention', 'position_attention'
+]

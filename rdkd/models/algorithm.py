@@ -1,0 +1,162 @@
+"""A student detector, a frozen teacher and a distiller as one model."""
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS, DefaultScope
+from mmrazor.models.algorithms import SingleTeacherDistill
+from mmrazor.models.utils import add_prefix
+from torch import Tensor, nn
+
+from rdkd.errors import InputError
+from rdkd.models.distiller import RDKDDistiller
+from rdkd.models.teacher import build_teacher
+
+
+@contextmanager
+def isolated_random_state(device: torch.device) -> Iterator[None]:
+    """Restore torch's random state on leaving the block.
+
+    The student draws the same random numbers with and without a distiller
+    beside it, so that a distilled run and its baseline start from the same
+    weights and see the same batches.
+    """
+    devices = [device] if device.type == 'cuda' else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+
+
+@MODELS.register_module()
+class DetectorDistillation(SingleTeacherDistill):
+    """Train a detector with its own losses and those of a distiller.
+
+    The teacher is no submodule: it is in no ``state_dict()``, optimizer or
+    DDP bucket, stays in eval mode and only follows ``.to()``.  Only its
+    backbone and neck run.
+
+    Args:
+        architecture (dict): Config of the student, a plain detector.
+        teacher (str | dict): Config of the teacher, or the name of a config
+            file (``mmdet::...`` or a path) whose ``model`` is taken.
+        teacher_ckpt (str): Checkpoint of the teacher, a file or a URL.
+        distiller (dict): Config of a distiller:
+            :class:`~rdkd.models.distiller.RDKDDistiller`, or MMRazor's
+            ``ConfigurableDistiller`` with any of its losses.
+        data_preprocessor (dict, optional): Defaults to the student's.
+
+    Raises:
+        InputError: If the teacher's checkpoint is missing or does not fit, or
+            a recorder of the distiller looks beyond the teacher's neck.
+    """
+
+    def __init__(self,
+                 architecture: Mapping[str, Any],
+                 teacher: str | Mapping[str, Any],
+                 teacher_ckpt: str | None,
+                 distiller: Mapping[str, Any],
+                 data_preprocessor: Mapping[str, Any] | None = None) -> None:
+        student = MODELS.build(architecture)
+        with isolated_random_state(torch.device('cpu')):
+            frozen = build_teacher(teacher, teacher_ckpt)
+            # MMRazor's own parts are named in its scope.
+            with DefaultScope.overwrite_default_scope('mmrazor'):
+                super().__init__(
+                    architecture=student,
+                    teacher=frozen,
+                    distiller=distiller,
+                    data_preprocessor=data_preprocessor)
+        # Out of the module tree, so that nothing saves, trains or wraps it.
+        object.__setattr__(self, '_teacher', self._modules.pop('teacher'))
+        for name, recorder in self.distiller.teacher_recorders.recorders.items(
+        ):
+            if recorder.source.split('.')[0] not in ('backbone', 'neck'):
+                raise InputError(
+                    f'the teacher recorder {name!r} reads '
+                    f'{recorder.source!r}, but only the backbone and the '
+                    'neck of the teacher run while distilling.')
+
+    @property
+    def teacher(self) -> BaseModel:
+        """The frozen teacher."""
+        return self._teacher
+
+    def _apply(self, fn: Any, recurse: bool = True) -> nn.Module:
+        """Take the teacher along in ``.to()``, ``.cuda()``, ``.half()``."""
+        if '_teacher' in self.__dict__:
+            self.teacher._apply(fn)
+        return super()._apply(fn, recurse)
+
+    def train(self, mode: bool = True) -> 'DetectorDistillation':
+        """Set the mode of student and distiller; the teacher stays in eval."""
+        BaseModel.train(self, mode)
+        return self
+
+    def init_weights(self) -> None:
+        """Initialise the student as if it were alone, then the distiller."""
+        self.student.init_weights()
+        device = next(self.student.parameters()).device
+        with isolated_random_state(device):
+            self.distiller.init_weights()
+
+    def loss(self, inputs: Tensor,
+             data_samples: Sequence[Any]) -> dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            inputs (Tensor): Images ``(N, 3, H, W)``, normalised and padded.
+            data_samples (Sequence[DetDataSample]): Their annotations.
+
+        Returns:
+            dict[str, Tensor]: The detector's own losses as ``student.*`` and
+            the distiller's as ``distill.*``.
+        """
+        self._batch = data_samples
+        if (self.distillation_stopped
+                or getattr(self.distiller, 'loss_weight', 1) == 0):
+            losses = add_prefix(
+                self.student(inputs, data_samples, mode='loss'), 'student')
+            # DDP waits for a gradient of every parameter it knows.
+            idle = [p.sum() * 0 for p in self.distiller.parameters()]
+            if idle:
+                losses['distill.loss_stopped'] = torch.stack(idle).sum()
+            return losses
+        with self.distiller.teacher_recorders, torch.no_grad():
+            self.teacher.extract_feat(inputs)
+        with self.distiller.student_recorders:
+            losses = add_prefix(
+                self.student(inputs, data_samples, mode='loss'), 'student')
+        if isinstance(self.distiller, RDKDDistiller):
+            distilled = self.distiller.compute_distill_losses(data_samples)
+        else:
+            distilled = self.distiller.compute_distill_losses()
+        losses.update(add_prefix(distilled, 'distill'))
+        return losses
+
+    def parse_losses(self, losses: dict[str, Tensor]
+                     ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum the losses; stop on a value that is not finite.
+
+        This is where the host first needs a value of the step, before
+        ``backward``: one flag for all terms is read from the device.
+
+        Raises:
+            FloatingPointError: Names the terms, the iteration and the images.
+        """
+        total, log_vars = super().parse_losses(losses)
+        if not torch.isfinite(total):
+            terms = ', '.join(f'{name} = {value.item()}'
+                              for name, value in log_vars.items()
+                              if name != 'loss' and not value.isfinite())
+            iteration = MessageHub.get_current_instance().get_info('iter')
+            images = [sample.metainfo.get('img_id', sample.metainfo.get(
+                'img_path', '?')) for sample in self._batch]
+            raise FloatingPointError(
+                f'the loss is not finite in iteration {iteration}: {terms}. '
+                f'Image ids of the batch: {images}. The optimizer has not '
+                'stepped. Lower the learning rate or the distillation '
+                'weight, or look at these images and their boxes.')
+        return total, log_vars

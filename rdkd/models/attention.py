@@ -1,0 +1,126 @@
+"""Position and channel attention over one feature map.
+
+Source: DANet (Fu et al., "Dual Attention Network for Scene Segmentation",
+CVPR 2019), sections 3.2 and 3.3, as used by RDKD (Zhang and Pan, 2023).
+Softmaxes and the channel energy are computed in float32 under mixed
+precision; results are returned in the dtype of the input.
+"""
+import torch
+import torch.nn.functional as F
+from mmengine.registry import MODELS
+from torch import Tensor, nn
+
+
+def position_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Let every query position read from all key/value positions.
+
+    ``softmax(query^T key) value`` without the ``1 / sqrt(E)`` scaling of
+    transformers (DANet, equation 1).  The three tensors have the same number
+    of channels, so that torch dispatches to a fused kernel and the
+    ``(H*W, K)`` matrix is never stored.
+
+    Args:
+        query (Tensor): Shape ``(N, E, H, W)``.
+        key (Tensor): Shape ``(N, E, h, w)``; ``h * w = K`` positions.
+        value (Tensor): Shape ``(N, E, h, w)``.
+
+    Returns:
+        Tensor: Shape ``(N, E, H, W)``, dtype of ``query``.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        # (N, 1 head, positions, E), contiguous: what fused kernels accept.
+        tokens = [
+            x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+            for x in (query, key, value)
+        ]
+        tokens = [
+            x.flatten(2).transpose(1, 2).unsqueeze(1).contiguous()
+            for x in tokens
+        ]
+        out = F.scaled_dot_product_attention(*tokens, scale=1.0)
+    return out.squeeze(1).transpose(1, 2).reshape(query.shape).to(query.dtype)
+
+
+def channel_attention(x: Tensor) -> Tensor:
+    """Let every channel read from the channels least like itself.
+
+    ``softmax(rowmax(E) - E) X`` with the energy ``E = X X^T`` over the
+    flattened map (DANet, section 3.3, in the form of its released method).
+
+    Args:
+        x (Tensor): Shape ``(N, C, H, W)``.
+
+    Returns:
+        Tensor: Shape ``(N, C, H, W)``, dtype of ``x``.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        flat = x.flatten(2)
+        if flat.dtype in (torch.float16, torch.bfloat16):
+            flat = flat.float()
+        energy = flat @ flat.transpose(1, 2)
+        energy = energy.amax(dim=-1, keepdim=True) - energy
+        out = energy.softmax(dim=-1) @ flat
+    return out.reshape(x.shape).to(x.dtype)
+
+
+@MODELS.register_module()
+class PositionAttention(nn.Module):
+    """Spatial attention branch with its four 1x1 convolutions.
+
+    Three convolutions embed the input into query, key and value of equal
+    width; a fourth brings the result back to ``channels`` ([our choice]: DANet
+    keeps the value at full width, which no fused kernel accepts).
+
+    Args:
+        channels (int): Channels ``C`` of the map.
+        kv_size (int, optional): Keys and values are average-pooled to at most
+            ``kv_size x kv_size`` positions; maps that are not larger are
+            attended exactly.  None attends exactly always.  Defaults to 32
+            (1024 positions).
+    """
+
+    def __init__(self, channels: int, kv_size: int | None = 32) -> None:
+        super().__init__()
+        # A quarter of the width (64 of 256), in the multiples of 8 that
+        # half-precision and memory-efficient kernels need.
+        embed = max(8, channels // 32 * 8)
+        self.kv_size = kv_size
+        self.query = nn.Conv2d(channels, embed, 1)
+        self.key = nn.Conv2d(channels, embed, 1)
+        self.value = nn.Conv2d(channels, embed, 1)
+        self.project = nn.Conv2d(embed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over ``x`` of shape ``(N, C, H, W)``; same shape out."""
+        context = x
+        if self.kv_size is not None and max(x.shape[-2:]) > self.kv_size:
+            size = [min(side, self.kv_size) for side in x.shape[-2:]]
+            # Pooling commutes with a 1x1 convolution: pool first, it is less.
+            context = F.adaptive_avg_pool2d(x, size)
+        out = position_attention(
+            self.query(x), self.key(context), self.value(context))
+        return self.project(out)
+
+
+@MODELS.register_module()
+class DualAttention(nn.Module):
+    """``x + alpha * position(x) + beta * channel(x)`` (METHOD: equation of R).
+
+    Both branches read the same map.  ``alpha`` and ``beta`` are learnable and
+    start at 0, so that the module starts as the identity.
+
+    Args:
+        channels (int): Channels ``C`` of the map.
+        kv_size (int, optional): See :class:`PositionAttention`.
+    """
+
+    def __init__(self, channels: int, kv_size: int | None = 32) -> None:
+        super().__init__()
+        self.position = PositionAttention(channels, kv_size)
+        self.alpha = nn.Parameter(torch.zeros(1))
+        self.beta = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over ``x`` of shape ``(N, C, H, W)``; same shape out."""
+        return (x + self.alpha * self.position(x) +
+                self.beta * channel_attention(x))

@@ -1,0 +1,80 @@
+"""The neck levels of a detector, found by running it once."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from rdkd.errors import InputError
+
+#: Side of the square probe image in pixels: two cells at stride 128.
+_PROBE = 256
+
+
+@dataclass(frozen=True)
+class Level:
+    """One output of a detector's neck.
+
+    Attributes:
+        index: Position in the neck's output.
+        stride: Pixels of the input image for one cell.
+        channels: Number of channels.
+    """
+    index: int
+    stride: int
+    channels: int
+
+
+def neck_levels(detector: nn.Module) -> tuple[Level, ...]:
+    """Run backbone and neck on a blank image and read strides and channels.
+
+    The detector's parameters, buffers, training flags and the random state
+    are left as they were.
+
+    Args:
+        detector (BaseDetector): A detector with a neck, on any device.
+
+    Returns:
+        tuple[Level, ...]: One for each output of the neck, in its order.
+    """
+    modes = [(module, module.training) for module in detector.modules()]
+    parameter = next(detector.parameters())
+    image = torch.zeros(1, 3, _PROBE, _PROBE, dtype=parameter.dtype,
+                        device=parameter.device)
+    detector.eval()
+    try:
+        with torch.no_grad():
+            features = detector.extract_feat(image)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return tuple(
+        Level(i, round(_PROBE / feature.shape[-1]), feature.shape[1])
+        for i, feature in enumerate(features))
+
+
+def match_levels(student: Sequence[Level], teacher: Sequence[Level]
+                 ) -> list[tuple[Level, Level]]:
+    """Pair the levels of equal stride, fine to coarse.
+
+    Args:
+        student (Sequence[Level]): The student's levels.
+        teacher (Sequence[Level]): The teacher's levels.
+
+    Returns:
+        list[tuple[Level, Level]]: Pairs of student and teacher level.
+
+    Raises:
+        InputError: If no stride occurs in both.
+    """
+    by_stride = {level.stride: level for level in teacher}
+    pairs = [(level, by_stride[level.stride])
+             for level in sorted(student, key=lambda level: level.stride)
+             if level.stride in by_stride]
+    if not pairs:
+        raise InputError(
+            'student and teacher have no neck level of the same stride: the '
+            f'student has {[level.stride for level in student]}, the teacher '
+            f'{[level.stride for level in teacher]}. Choose detectors whose '
+            'necks share at least one stride.')
+    return pairs

@@ -1,0 +1,25 @@
+"""Packaging of rdkd; settings of the tools are in pyproject.toml."""
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version = re.search(r"__version__ = '(.+)'",
+                    (here / 'rdkd/__init__.py').read_text())
+requirements = [
+    line for line in (here / 'requirements/runtime.txt').read_text().split('\n')
+    if line and not line.startswith('#')
+]
+
+setup(
+    name='rdkd',
+    version=version[1] if version else '0',
+    description='Review-and-decouple knowledge distillation for MMDetection',
+    long_description=(here / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
+    packages=find_packages(include=['rdkd', 'rdkd.*']),
+    package_data={'rdkd.visualization': ['*.html']},
+    python_requires='>=3.10,<3.13',
+    install_requires=['torch>=2.4', 'onedl-mmcv==2.3.6', *requirements],
+)

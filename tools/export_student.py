@@ -1,0 +1,39 @@
+"""Write the student of a training checkpoint for deployment.
+
+The result loads into the student's plain MMDetection config and holds neither
+the teacher nor what was learnt only to distil.
+"""
+import argparse
+from pathlib import Path
+
+import torch
+
+from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
+from rdkd.engine.cli import readable_errors
+from rdkd.errors import InputError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', help='checkpoint of a training run')
+    parser.add_argument('out', help='file to write')
+    args = parser.parse_args()
+    with readable_errors():
+        out = Path(args.out)
+        if out.exists():
+            raise InputError(f'{out} exists already. Choose another name.')
+        checkpoint = load_checkpoint_file(args.checkpoint)
+        state = detector_state_dict(checkpoint, args.checkpoint)
+        meta = checkpoint.get('meta', {})
+        kept = {key: meta[key] for key in
+                ('dataset_meta', 'epoch', 'iter', 'seed') if key in meta}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = out.with_name(out.name + '.partial')
+        torch.save(dict(state_dict=state, meta=kept), partial)
+        partial.replace(out)
+        total = sum(value.numel() for value in state.values())
+        print(f'{out}: {len(state)} tensors, {total / 1e6:.2f} M values')
+
+
+if __name__ == '__main__':
+    main()

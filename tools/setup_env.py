@@ -1,0 +1,280 @@
+"""Make .venv with the whole stack; a second run does only what is missing.
+
+Runs with the standard library alone.  mmcv's C++ ops have to be compiled
+against the installed torch where no wheel fits; the compiled wheel and the
+object files are kept in the user's cache, so that neither a second clone nor
+a run after an interruption compiles anything twice.
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / '.venv'
+PYTHON = VENV / 'bin' / 'python'
+MMCV = 'onedl-mmcv==2.3.6'
+DEFAULT_TORCH = 'torch==2.13.0'
+CACHE = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'rdkd'
+GIGABYTE = 1024**3
+
+#: Run in the environment: the ops load and compute with this torch.
+CHECK_OPS = (
+    'import torch; from mmcv.ops import nms; '
+    'nms(torch.tensor([[0., 0., 9., 9.]]), torch.ones(1), 0.5)')
+
+
+def say(message: str) -> None:
+    print(f'[setup] {message}', flush=True)
+
+
+def stop(message: str) -> None:
+    sys.exit(f'[setup] cannot go on: {message}')
+
+
+def run(*command: str | Path, quiet: bool = False) -> bool:
+    """Run a command; True if it succeeded."""
+    out = subprocess.DEVNULL if quiet else None
+    return subprocess.run([str(c) for c in command], stdout=out, stderr=out,
+                          cwd=ROOT, check=False).returncode == 0
+
+
+def output(*command: str | Path) -> str:
+    """The standard output of a command, empty if it failed."""
+    done = subprocess.run([str(c) for c in command], capture_output=True,
+                          text=True, cwd=ROOT, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ''
+
+
+def pip(*arguments: str | Path) -> bool:
+    return run(PYTHON, '-m', 'pip', '--disable-pip-version-check', *arguments)
+
+
+def check_machine() -> None:
+    """Stop if something is missing that pip cannot install."""
+    if not (3, 10) <= sys.version_info[:2] <= (3, 12):
+        stop(f'Python 3.10 to 3.12 is needed, this is '
+             f'{sys.version.split()[0]} ({sys.executable}). Install one and '
+             'set PYTHON=/path/to/python3.11.')
+    if not run(sys.executable, '-c', 'import venv, ensurepip', quiet=True):
+        stop('this Python has no venv. On Debian and Ubuntu: '
+             'apt-get install python3-venv.')
+    if not any(shutil.which(c) for c in (os.environ.get('CXX', 'c++'), 'g++',
+                                         'clang++')):
+        stop('no C++ compiler was found, and mmcv\'s ops must be compiled. '
+             'On Debian and Ubuntu: apt-get install g++.')
+    header = Path(sysconfig.get_path('include')) / 'Python.h'
+    if not header.is_file():
+        stop(f'the Python headers are missing ({header}). On Debian and '
+             'Ubuntu: apt-get install python3-dev.')
+    free = shutil.disk_usage(ROOT).free
+    if free < 6 * GIGABYTE:
+        stop(f'{free / GIGABYTE:.1f} GB are free on the disk of {ROOT}, at '
+             'least 6 GB are needed.')
+
+
+def system_torch_has_cuda() -> bool:
+    """Whether the Python that runs this has a CUDA build of torch."""
+    return output(sys.executable, '-c',
+                  'import torch; print(torch.version.cuda or "")') != ''
+
+
+def make_venv(torch_spec: str | None) -> None:
+    if (VENV / 'bin' / 'pip').is_file() and run(PYTHON, '-c', '', quiet=True):
+        return
+    options = []
+    if torch_spec is None and system_torch_has_cuda():
+        say('using the CUDA build of torch that is already installed')
+        options = ['--system-site-packages']
+    say(f'making {VENV}')
+    if not run(sys.executable, '-m', 'venv', '--clear', *options, VENV):
+        stop(f'{VENV} could not be made (see above).')
+
+
+def install_torch(spec: str | None) -> None:
+    have = output(PYTHON, '-c', 'import torch; print(torch.__version__)')
+    if have and spec is None:
+        say(f'torch {have} is there')
+        return
+    say(f'installing {spec or DEFAULT_TORCH}')
+    if not pip('install', '-q', *(spec or DEFAULT_TORCH).split()):
+        stop('torch could not be installed (see above). Choose another build '
+             'with --torch SPEC, e.g. --torch torch==2.8.0.')
+
+
+def install_packages(tests: bool) -> None:
+    files = ['build', 'runtime', *(['tests'] if tests else [])]
+    say('installing ' + ', '.join(f'requirements/{f}.txt' for f in files))
+    arguments = [a for f in files
+                 for a in ('-r', str(ROOT / 'requirements' / f'{f}.txt'))]
+    # torch is named so that no dependency replaces it.
+    version = output(PYTHON, '-c', 'import torch; print(torch.__version__)')
+    if not pip('install', '-q', *arguments, f'torch=={version}'):
+        stop('the packages could not be installed (see above).')
+    done = subprocess.run([PYTHON, '-c', 'import cv2'], capture_output=True,
+                          text=True, check=False)
+    if 'libGL' in done.stderr or 'libgthread' in done.stderr:
+        stop('OpenCV needs libGL and glib, which this system lacks. On '
+             'Debian and Ubuntu: apt-get install libgl1 libglib2.0-0.')
+    if done.returncode:
+        stop(f'OpenCV cannot be imported:\n{done.stderr}')
+
+
+def mmcv_key() -> str:
+    """Names everything that a compiled mmcv depends on."""
+    described = output(
+        PYTHON, '-c', 'import sys, torch; print(sys.version_info[:2], '
+        'torch.__version__, torch.version.cuda, torch.cuda.is_available())')
+    return hashlib.sha256(f'{MMCV} {described}'.encode()).hexdigest()[:16]
+
+
+def follow(process: subprocess.Popen[str], log: Path) -> int:
+    """Show ninja's progress and an estimate of what is left."""
+    began, first = time.monotonic(), 0
+    assert process.stdout is not None
+    with log.open('w') as file:
+        for line in process.stdout:
+            file.write(line)
+            step = re.match(r'\s*\[(\d+)/(\d+)\]', line)
+            if step:
+                at, of = int(step[1]), int(step[2])
+                first = first or at
+                rate = (time.monotonic() - began) / (at - first + 1)
+                left = rate * (of - at) / 60
+                end = '\r' if sys.stdout.isatty() else '\n'
+                print(f'[setup] compiling mmcv\'s ops: {at} of {of} files, '
+                      f'about {left:.0f} min left ', end=end, flush=True)
+    print()
+    return process.wait()
+
+
+def compile_mmcv(wheels: Path, build: Path) -> Path:
+    """Compile the wheel; object files survive an interruption."""
+    build.mkdir(parents=True, exist_ok=True)
+    source = next(build.glob('onedl_mmcv-*/setup.py'), None)
+    if source is None:
+        say(f'fetching the source of {MMCV}')
+        if not pip('download', '-q', '--no-deps', '--no-build-isolation',
+                   '--no-binary', 'onedl-mmcv', '-d', build, MMCV):
+            stop(f'the source of {MMCV} could not be fetched (see above).')
+        archive = next(build.glob('onedl_mmcv-*.tar.gz'))
+        partial = build / 'partial'
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.unpack_archive(archive, partial)
+        tree = next(partial.iterdir())
+        source = tree.replace(build / tree.name) / 'setup.py'
+    cuda = output(PYTHON, '-c',
+                  'import torch; print(int(torch.cuda.is_available()))')
+    if cuda == '1' and not (shutil.which('nvcc') or os.environ.get(
+            'CUDA_HOME')):
+        stop('torch sees a GPU but nvcc was not found: install the CUDA '
+             'toolkit of torch\'s CUDA version, or set CUDA_HOME.')
+    jobs = os.environ.get('MAX_JOBS', str(os.cpu_count() or 1))
+    say(f'compiling mmcv\'s ops with {jobs} jobs: about 15 minutes on two '
+        'cores, once; interrupt it if you must, it goes on from there')
+    environment = dict(os.environ, MMCV_WITH_OPS='1', MAX_JOBS=jobs,
+                       FORCE_CUDA=cuda or '0')
+    log = build / 'compile.log'
+    process = subprocess.Popen(
+        [PYTHON, '-m', 'pip', 'wheel', '-v', '--no-deps',
+         '--no-build-isolation', '-w', build / 'out', source.parent],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=environment, start_new_session=True)
+    try:
+        code = follow(process, log)
+    except KeyboardInterrupt:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        raise
+    if code:
+        tail = '\n'.join(log.read_text().splitlines()[-15:])
+        stop(f'mmcv did not compile. The end of {log}:\n{tail}')
+    wheel = next((build / 'out').glob('*.whl'))
+    wheels.mkdir(parents=True, exist_ok=True)
+    shutil.copy(wheel, wheels / f'{wheel.name}.partial')
+    kept = (wheels / f'{wheel.name}.partial').replace(wheels / wheel.name)
+    shutil.rmtree(build)
+    return kept
+
+
+def install_mmcv() -> None:
+    """Install mmcv with ops that work with the installed torch."""
+    if run(PYTHON, '-c', CHECK_OPS, quiet=True):
+        say('mmcv and its ops are there')
+        return
+    import fcntl
+    key = mmcv_key()
+    wheels, build = CACHE / 'wheels' / key, CACHE / 'build' / key
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / 'lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two clones compile once
+        kept = next(wheels.glob('*.whl'), None)
+        if kept is None and run(
+                PYTHON, '-m', 'pip', 'install', '-q', '--no-deps',
+                '--only-binary', ':all:', MMCV, quiet=True):
+            if run(PYTHON, '-c', CHECK_OPS, quiet=True):
+                say(f'installed the published wheel of {MMCV}')
+                return
+            say('the published wheel of mmcv was built for another torch')
+        if kept is None:
+            kept = compile_mmcv(wheels, build)
+        say(f'installing {kept}')
+        if not pip('install', '-q', '--no-deps', '--force-reinstall', kept):
+            stop('the compiled mmcv could not be installed (see above).')
+    if not run(PYTHON, '-c', CHECK_OPS):
+        stop(f'mmcv\'s ops do not work with this torch (see above). Remove '
+             f'{wheels} and run this again.')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--torch', metavar='SPEC',
+                        help='what pip shall install as torch, e.g. '
+                        '"torch==2.8.0"')
+    parser.add_argument('--tests', action='store_true',
+                        help='install what the tests need as well')
+    args = parser.parse_args()
+
+    recipe = hashlib.sha256(b''.join(
+        path.read_bytes() for path in sorted(
+            [Path(__file__), ROOT / 'setup.py',
+             *(ROOT / 'requirements').glob('*.txt')]))).hexdigest()
+    stamp = VENV / 'rdkd-setup.json'
+    done = json.loads(stamp.read_text()) if stamp.is_file() else {}
+    if (done.get('recipe') == recipe and done.get('root') == str(ROOT)
+            and (done.get('tests') or not args.tests)
+            and args.torch in (None, done.get('torch'))):
+        return
+    stamp.unlink(missing_ok=True)
+
+    check_machine()
+    make_venv(args.torch)
+    install_torch(args.torch)
+    install_packages(args.tests)
+    install_mmcv()
+    say('installing rdkd itself')
+    if not pip('install', '-q', '--no-deps', '--no-build-isolation', '-e',
+               ROOT):
+        stop('rdkd could not be installed (see above).')
+    if not run(PYTHON, '-c', 'import rdkd'):
+        stop('rdkd cannot be imported (see above).')
+    stamp.write_text(json.dumps(dict(
+        recipe=recipe, root=str(ROOT), tests=args.tests, torch=args.torch)))
+    say('the environment is ready')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('\n[setup] interrupted; run the same command to go on.')
