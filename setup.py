@@ -8,7 +8,8 @@ here = Path(__file__).parent
 version = re.search(r"__version__ = '(.+)'",
                     (here / 'rdkd/__init__.py').read_text())
 requirements = [
-    line for line in (here / 'requirements/runtime.txt').read_text().split('\n')
+    line for line in
+    (here / 'requirements/runtime.txt').read_text().splitlines()
     if line and not line.startswith('#')
 ]
 

@@ -6,4 +6,4 @@ import_mmrazor()
 from rdkd import checkpoint, engine, models  # noqa: E402
 
 __version__ = '0.1.0'
-__all__ = ['checkpoint', 'engine', 'models', '__version__']
+__all__ = ['__version__', 'checkpoint', 'engine', 'models']

@@ -94,12 +94,11 @@ def _mmcv_reported_as(reported: str) -> Iterator[None]:
 def _quantization_imports() -> bool:
     """Whether this torch still has what MMRazor's quantization needs."""
     try:
-        from torch.ao.quantization.fuser_method_mappings import (  # noqa: F401
-            reverse2,
-        )
+        mappings = importlib.import_module(
+            'torch.ao.quantization.fuser_method_mappings')
     except ImportError:
         return False
-    return True
+    return hasattr(mappings, 'reverse2')
 
 
 def import_mmrazor() -> ModuleType:

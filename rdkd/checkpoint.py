@@ -38,8 +38,8 @@ _ALLOWED: list[Any] = [
     np.dtype,
     _multiarray._reconstruct,
     # Both names: files of numpy 1 and 2 are read by either.
-    *((getattr(_multiarray, function), f'numpy.{package}.multiarray.{function}')
-      for package in ('core', '_core')
+    *((getattr(_multiarray, function), f'numpy.{core}.multiarray.{function}')
+      for core in ('core', '_core')
       for function in ('_reconstruct', 'scalar')),
     *(type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32,
                                   np.uint32, np.uint8, np.bool_)),
@@ -145,7 +145,7 @@ def latest_checkpoint(work_dir: str | Path) -> tuple[Path | None, list[Path]]:
         path for pattern in ('epoch_*.pth', 'iter_*.pth')
         for path in Path(work_dir).glob(pattern) if number(path) >= 0
     ]
-    broken = []
+    broken: list[Path] = []
     for path in sorted(candidates, key=number, reverse=True):
         # torch writes a zip archive, whose directory is at the very end.
         if zipfile.is_zipfile(path):

@@ -117,7 +117,7 @@ def make_configs(args: argparse.Namespace, run: Path, data: Path
     classes = tuple(c['name'] for c in train['categories'])
     if not train['images'] or not val['images']:
         raise InputError(f'{data}: the train or the val split is empty.')
-    paths = {}
+    paths: dict[str, Path] = {}
     for phase, source in CONFIGS.items():
         cfg = Config.fromfile(ROOT / source)
         size = args.size or cfg.image_size

@@ -25,7 +25,8 @@ VENV = ROOT / '.venv'
 PYTHON = VENV / 'bin' / 'python'
 MMCV = 'onedl-mmcv==2.3.6'
 DEFAULT_TORCH = 'torch==2.13.0'
-CACHE = Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'rdkd'
+CACHE = Path(os.environ.get('XDG_CACHE_HOME',
+                            '~/.cache')).expanduser() / 'rdkd'
 GIGABYTE = 1024**3
 
 #: Run in the environment: the ops load and compute with this torch.

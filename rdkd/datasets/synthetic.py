@@ -6,7 +6,7 @@ shape nor the texture alone tells all classes apart.
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from rdkd.errors import InputError
 
 Image = NDArray[np.uint8]
 Field = NDArray[np.float32]
+#: Wraps an iteration to show how far it is.
+Progress = Callable[[Iterable[int]], Iterable[int]]
 
 #: Category id, shape, texture.  The ids have gaps, as those of COCO do.
 CATEGORIES = ((3, 'disc', 'striped'), (5, 'disc', 'ringed'),
@@ -58,14 +60,13 @@ class Spec:
 def _outline(shape: str, rng: np.random.Generator) -> NDArray[np.float64]:
     """Corners of a shape of radius 1 around 0, shape ``(P, 2)``."""
     if shape == 'disc':
-        angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        radii = np.ones(48)
+        corners, inner = 48, 1.0
     elif shape == 'star':
-        angles = np.linspace(0, 2 * np.pi, 10, endpoint=False)
-        radii = np.where(np.arange(10) % 2, 0.5, 1.0)
+        corners, inner = 10, 0.5
     else:
-        angles = np.linspace(0, 2 * np.pi, 4, endpoint=False)
-        radii = np.ones(4)
+        corners, inner = 4, 1.0
+    angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
+    radii = np.where(np.arange(corners) % 2, inner, 1.0)
     points = np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
     turn = rng.uniform(0, 2 * np.pi)
     stretch = np.diag([1.0, rng.uniform(0.7, 1.0)])
@@ -183,13 +184,13 @@ def draw_scene(spec: Spec, rng: np.random.Generator
         dict(category_id=category, bbox=_box(pixels), area=int(pixels.sum()),
              iscrowd=0) for category, pixels, _ in objects
     ]
-    canvas = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 0.9))
-    canvas += rng.normal(0, rng.uniform(2, 10), canvas.shape)
-    return np.clip(canvas, 0, 255).astype(np.uint8), annotations
+    blurred = cv2.GaussianBlur(canvas, (0, 0), rng.uniform(0.3, 0.9))
+    noise = rng.normal(0, rng.uniform(2, 10), canvas.shape)
+    return np.clip(blurred + noise, 0, 255).astype(np.uint8), annotations
 
 
 def draw_split(spec: Spec, split: str, images: Path,
-               progress: Callable[[Iterator[int]], Iterator[int]] = iter
+               progress: Progress = iter
                ) -> dict[str, Any]:
     """Draw one split's images into a folder.
 
@@ -197,7 +198,7 @@ def draw_split(spec: Spec, split: str, images: Path,
         spec (Spec): What to draw.
         split (str): A key of ``spec.splits``.
         images (Path): Folder of the PNG files.
-        progress (Callable): Wraps the iteration over images.
+        progress (Progress): Wraps the iteration over images.
 
     Returns:
         dict: The split's annotations in COCO format.
@@ -209,7 +210,7 @@ def draw_split(spec: Spec, split: str, images: Path,
         categories=[dict(id=id_, name=name, supercategory=shape)
                     for (id_, shape, _), name in
                     zip(CATEGORIES, CLASSES, strict=True)])
-    for image_id in progress(iter(range(first, first + spec.splits[split]))):
+    for image_id in progress(range(first, first + spec.splits[split])):
         image, annotations = draw_scene(
             spec, np.random.default_rng([spec.seed, image_id]))
         name = f'{split}_{image_id:06d}.png'
@@ -225,7 +226,7 @@ def draw_split(spec: Spec, split: str, images: Path,
 
 
 def make_dataset(out: str | os.PathLike[str], spec: Spec,
-                 progress: Callable[[Iterator[int]], Iterator[int]] = iter
+                 progress: Progress = iter
                  ) -> bool:
     """Draw a whole data set: ``annotations/*.json`` and ``images/``.
 
@@ -235,7 +236,7 @@ def make_dataset(out: str | os.PathLike[str], spec: Spec,
     Args:
         out (path): Folder to make.
         spec (Spec): What to draw.
-        progress (Callable): Wraps each iteration over images.
+        progress (Progress): Wraps each iteration over images.
 
     Returns:
         bool: False if ``out`` already holds exactly this data set.

@@ -2,6 +2,7 @@
 """
 import os
 from pathlib import Path
+from typing import cast
 
 import torch
 from mmengine.config import Config
@@ -48,7 +49,8 @@ def student_config(cfg: Config) -> Config:
 
 def plain_model(model: nn.Module) -> nn.Module:
     """The model inside a wrapper for several processes, if there is one."""
-    return model.module if is_model_wrapper(model) else model
+    return cast(nn.Module,
+                model.module if is_model_wrapper(model) else model)
 
 
 def prepare_processes(cfg: Config) -> None:

@@ -2,10 +2,10 @@
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from rdkd.engine.launch import plain_model
 from rdkd.errors import InputError
 
 
@@ -41,9 +41,8 @@ class TeacherClassesHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Compare the teacher's checkpoint with the training set."""
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
-        meta = getattr(model.teacher, 'dataset_meta', None) or {}
+        teacher = plain_model(runner.model).teacher
+        meta = getattr(teacher, 'dataset_meta', None) or {}
         check_classes(
             meta.get('classes'),
             runner.train_dataloader.dataset.metainfo['classes'])

@@ -1,7 +1,6 @@
 """A student detector, a frozen teacher and a distiller as one model."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import Any
 
 import torch

@@ -11,6 +11,11 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 
+def full_precision(x: Tensor) -> Tensor:
+    """``x`` in float32 if it is in half precision, else as it is."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
 def position_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Let every query position read from all key/value positions.
 
@@ -29,15 +34,10 @@ def position_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     with torch.autocast(query.device.type, enabled=False):
         # (N, 1 head, positions, E), contiguous: what fused kernels accept.
-        tokens = [
-            x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-            for x in (query, key, value)
-        ]
-        tokens = [
-            x.flatten(2).transpose(1, 2).unsqueeze(1).contiguous()
-            for x in tokens
-        ]
-        out = F.scaled_dot_product_attention(*tokens, scale=1.0)
+        q, k, v = (
+            full_precision(x).flatten(2).transpose(1, 2)[:, None].contiguous()
+            for x in (query, key, value))
+        out = F.scaled_dot_product_attention(q, k, v, scale=1.0)
     return out.squeeze(1).transpose(1, 2).reshape(query.shape).to(query.dtype)
 
 
@@ -54,9 +54,7 @@ def channel_attention(x: Tensor) -> Tensor:
         Tensor: Shape ``(N, C, H, W)``, dtype of ``x``.
     """
     with torch.autocast(x.device.type, enabled=False):
-        flat = x.flatten(2)
-        if flat.dtype in (torch.float16, torch.bfloat16):
-            flat = flat.float()
+        flat = full_precision(x).flatten(2)
         energy = flat @ flat.transpose(1, 2)
         energy = energy.amax(dim=-1, keepdim=True) - energy
         out = energy.softmax(dim=-1) @ flat
@@ -94,7 +92,8 @@ class PositionAttention(nn.Module):
         """Attend over ``x`` of shape ``(N, C, H, W)``; same shape out."""
         context = x
         if self.kv_size is not None and max(x.shape[-2:]) > self.kv_size:
-            size = [min(side, self.kv_size) for side in x.shape[-2:]]
+            size = (min(x.shape[-2], self.kv_size),
+                    min(x.shape[-1], self.kv_size))
             # Pooling commutes with a 1x1 convolution: pool first, it is less.
             context = F.adaptive_avg_pool2d(x, size)
         out = position_attention(

@@ -2,6 +2,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmrazor.models.distillers import ConfigurableDistiller
@@ -11,7 +12,6 @@ from rdkd.models.levels import Level, match_levels, neck_levels
 from rdkd.models.loss import DecoupledPyramidLoss
 from rdkd.models.masks import region_masks
 from rdkd.models.review import ChannelAdapter, ReviewFusion
-
 
 _NECK = dict(neck=dict(type='ModuleOutputs', source='neck'))
 
@@ -121,9 +121,10 @@ class RDKDDistiller(ConfigurableDistiller):
         for i, (level, _) in enumerate(self.pairs):
             mask = region_masks(data_samples, teacher[i].shape[-2:],
                                 self.decouple)
-            distance = sum(
+            distance = torch.stack([
                 share * self.distance.level(maps[i], teacher[i], mask)
-                for share, maps in compared if share)
+                for share, maps in compared
+            ]).sum(dim=0)
             for side, value in zip(sides, distance, strict=True):
                 losses[f'loss_{side}s{level.stride}'] = (
                     self.loss_weight * value)

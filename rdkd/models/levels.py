@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from mmdet.models.detectors import BaseDetector
 
 from rdkd.errors import InputError
 
@@ -25,7 +25,7 @@ class Level:
     channels: int
 
 
-def neck_levels(detector: nn.Module) -> tuple[Level, ...]:
+def neck_levels(detector: BaseDetector) -> tuple[Level, ...]:
     """Run backbone and neck on a blank image and read strides and channels.
 
     The detector's parameters, buffers, training flags and the random state

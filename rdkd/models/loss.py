@@ -5,6 +5,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from rdkd.models.attention import full_precision
 from rdkd.models.similarity import pooled_distance, standardize
 
 
@@ -51,8 +52,7 @@ class DecoupledPyramidLoss(nn.Module):
             value for each region.
         """
         with torch.autocast(student.device.type, enabled=False):
-            if student.dtype in (torch.float16, torch.bfloat16):
-                student = student.float()
+            student = full_precision(student)
             teacher = teacher.to(student.dtype)
             if mask is None:
                 mask = torch.ones_like(student[:, :1])

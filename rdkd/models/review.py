@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS
-from mmrazor.models.architectures.connectors.base_connector import BaseConnector
+from mmrazor.models.architectures.connectors.base_connector import (
+    BaseConnector,
+)
 from torch import Tensor, nn
 
 from rdkd.models.attention import DualAttention

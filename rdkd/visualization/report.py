@@ -19,6 +19,10 @@ matplotlib.use('Agg')
 THRESHOLD = 0.3
 
 
+#: Steps and values.
+Curve = list[tuple[float, float]]
+
+
 @dataclass
 class Result:
     """What was measured of one model.
@@ -30,15 +34,15 @@ class Result:
         milliseconds: Time per image, one image at a time.
         detections: COCO-format results on the validation images.
         curve: ``(epoch, mAP)`` while training.
-        losses: For every logged loss ``(epoch, value)``.
+        losses: For every logged loss ``(iteration, value)``.
     """
     name: str
     metrics: Mapping[str, float]
     parameters: int
     milliseconds: float
     detections: Sequence[Mapping[str, Any]]
-    curve: Sequence[tuple[float, float]]
-    losses: Mapping[str, Sequence[tuple[float, float]]]
+    curve: Curve
+    losses: Mapping[str, Curve]
 
 
 HEADER = ('model', 'mAP', 'AP50', 'AP75', 'parameters', 'time per image')
@@ -62,8 +66,7 @@ def markdown_table(results: Sequence[Result]) -> str:
     return '\n'.join('| ' + ' | '.join(row) + ' |' for row in rows) + '\n'
 
 
-def read_history(work_dir: Path) -> tuple[list[tuple[float, float]],
-                                          dict[str, list[tuple[float, float]]]]:
+def read_history(work_dir: Path) -> tuple[Curve, dict[str, Curve]]:
     """Read mAP and losses over epochs from mmengine's logs of a run.
 
     A run that was interrupted has several logs; later ones win.
@@ -112,8 +115,8 @@ def draw_curves(results: Sequence[Result], file: Path) -> None:
     plt.close(figure)
 
 
-def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[Mapping[str, Any]],
-               names: Mapping[int, str], title: str) -> NDArray[np.uint8]:
+def draw_boxes(image: NDArray[Any], boxes: Sequence[Mapping[str, Any]],
+               names: Mapping[int, str], title: str) -> NDArray[Any]:
     """A copy of an image, titled, with boxes of COCO results or annotations.
 
     Args:
@@ -167,7 +170,7 @@ def draw_pictures(coco: Mapping[str, Any], images: Path,
     step = max(1, len(coco['images']) // count)
     files = []
     for info in coco['images'][::step][:count]:
-        image = cv2.imread(str(images / info['file_name']))
+        image = np.asarray(cv2.imread(str(images / info['file_name'])))
         panels = [draw_boxes(
             image, [a for a in coco['annotations']
                     if a['image_id'] == info['id'] and not a.get('iscrowd')],
