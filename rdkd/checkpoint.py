@@ -73,17 +73,16 @@ def load_local(filename: str, map_location: Any = None) -> dict[str, Any]:
             checkpoint = torch.load(path, map_location=map_location,
                                     weights_only=True)
     except Exception as error:
-        reason = str(error).split('. ')[0].splitlines()[0]
-        if 'Unsupported' in str(error) or 'GLOBAL' in str(error):
-            reason = next((line.strip() for line in str(error).splitlines()
-                           if 'GLOBAL' in line), reason)
+        lines = (str(error) or type(error).__name__).splitlines()
+        foreign = [line.strip() for line in lines if 'GLOBAL' in line]
+        if foreign:
             raise InputError(
                 f'the checkpoint {filename} holds objects other than weights '
                 f'and was refused, because loading them can run code from '
-                f'the file: {reason}') from error
+                f'the file: {foreign[0]}') from error
         raise InputError(
             f'the checkpoint {filename} cannot be read: it is cut off or is '
-            f'not a PyTorch checkpoint ({reason}).') from error
+            f'not a PyTorch checkpoint ({lines[0]}).') from error
     if not isinstance(checkpoint, dict):
         raise InputError(f'the checkpoint {filename} holds a '
                          f'{type(checkpoint).__name__} and not a dict.')

@@ -30,6 +30,8 @@ CLASSES = tuple(f'{texture}_{shape}' for _, shape, texture in CATEGORIES)
 #: Sides of the objects in pixels, and what is left of one that is covered.
 SMALLEST, LARGEST = 8, 200
 _LEAST_VISIBLE = 0.45
+#: Largest turn of an object and of its texture, in radians.
+_TURN = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Spec:
         default_factory=lambda: {'train': 200, 'val': 100})
     width: int = 320
     height: int = 240
-    objects: int = 7
+    objects: int = 6
     empty: float = 0.04
     crowds: float = 0.08
     version: int = 1
@@ -68,7 +70,7 @@ def _outline(shape: str, rng: np.random.Generator) -> NDArray[np.float64]:
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     radii = np.where(np.arange(corners) % 2, inner, 1.0)
     points = np.stack([np.cos(angles), np.sin(angles)], 1) * radii[:, None]
-    turn = rng.uniform(0, 2 * np.pi)
+    turn = np.pi / 4 + rng.uniform(-_TURN, _TURN)
     stretch = np.diag([1.0, rng.uniform(0.7, 1.0)])
     rotation = np.array([[np.cos(turn), -np.sin(turn)],
                          [np.sin(turn), np.cos(turn)]])
@@ -94,7 +96,7 @@ def _background(spec: Spec, rng: np.random.Generator) -> Field:
     mix = (mix - mix.min()) / (np.ptp(mix) + 1e-6)
     low, high = rng.uniform(30, 225, (2, 3)).astype(np.float32)
     canvas = low + mix[..., None] * (high - low)
-    for _ in range(rng.integers(3, 9)):
+    for _ in range(rng.integers(2, 6)):
         ends = rng.uniform(0, 1, (2, 2)) * shape[::-1]
         start, stop = ends.astype(int).tolist()
         cv2.line(canvas, start, stop, rng.uniform(0, 255, 3).tolist(),
@@ -111,7 +113,7 @@ def _paint(canvas: Field, shape: str, texture: str, centre: NDArray[Any],
     polygon = np.round((points + centre) * 16).astype(np.int32)
     cv2.fillPoly(cover, [polygon], 255, cv2.LINE_AA, shift=4)
     rows, columns = np.indices(cover.shape, dtype=np.float32)
-    turn = rng.uniform(0, 2 * np.pi)
+    turn = rng.uniform(-_TURN, _TURN)
     x, y = (columns - centre[0]) / (side / 2), (rows - centre[1]) / (side / 2)
     u = x * np.cos(turn) + y * np.sin(turn)
     v = y * np.cos(turn) - x * np.sin(turn)
@@ -165,8 +167,8 @@ def draw_scene(spec: Spec, rng: np.random.Generator
 
     for _ in range(count):
         category, shape, texture = CATEGORIES[rng.integers(len(CATEGORIES))]
-        side = float(np.exp(rng.uniform(np.log(SMALLEST + 2),
-                                        np.log(LARGEST))))
+        # On a logarithmic scale, most of them in the middle.
+        side = SMALLEST * (LARGEST / SMALLEST)**rng.beta(2.2, 1.6)
         centre = rng.uniform(0.05, 0.95, 2) * size
         before = canvas.copy()
         pixels = _paint(canvas, shape, texture, centre, side, rng)
