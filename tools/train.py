@@ -2,6 +2,7 @@
 import argparse
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.device import get_device
 
 from rdkd.datasets.preflight import check_config
 from rdkd.engine.cli import add_common_arguments, config_from, readable_errors
@@ -31,6 +32,9 @@ def main() -> None:
     with readable_errors('Continue with --resume.'):
         cfg = config_from(args)
         if args.amp:
+            if get_device() == 'cpu':
+                raise InputError('--amp needs a GPU: mmengine trains with '
+                                 'mixed precision on accelerators only.')
             cfg.optim_wrapper.type = 'AmpOptimWrapper'
             cfg.optim_wrapper.loss_scale = 'dynamic'
         if args.auto_scale_lr:

@@ -6,6 +6,7 @@ word, and numbers classes in the order of the file and not of the config.
 import difflib
 import inspect
 import json
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,7 +169,8 @@ def check_boxes(coco: Mapping[str, Any], path: Path, training: bool) -> None:
         if ids:
             print_log(
                 f'{path}: {len(ids)} boxes are {what} and will be skipped '
-                f'(annotation ids {_some(ids)}).', 'current', 'WARNING')
+                f'(annotation ids {_some(ids)}).', 'current',
+                logging.WARNING)
     if training and not usable:
         raise InputError(f'{path} has no box to learn from.')
 

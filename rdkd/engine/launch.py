@@ -1,5 +1,6 @@
 """From a config to a runner, on one process or several, with or without GPU.
 """
+import logging
 import os
 from pathlib import Path
 from typing import cast
@@ -109,7 +110,8 @@ def set_resume(cfg: Config, resume: str | None) -> None:
                 'it, or choose another --work-dir.')
         return
     for path in broken:
-        print_log(f'{path} is cut off and is not used.', 'current', 'WARNING')
+        print_log(f'{path} is cut off and is not used.', 'current',
+                  logging.WARNING)
     if newest is None and broken:
         raise InputError(
             f'no checkpoint in {cfg.work_dir} is whole. Remove '

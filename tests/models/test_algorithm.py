@@ -220,6 +220,17 @@ def test_channels_may_differ(rdkd_cfg, batch):
     assert losses['distill.loss_fg_s8'] > 0
 
 
+def test_mixed_precision_gives_the_distillation_losses_in_float32(rdkd_cfg,
+                                                                  batch):
+    model = build(rdkd_cfg)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = model(**batch, mode='loss')
+    for name, value in losses.items():
+        if name.startswith('distill'):
+            assert value.dtype == torch.float32
+            assert value.isfinite()
+
+
 def test_no_boxes_at_all(rdkd_cfg, batch):
     for sample in batch['data_samples']:
         sample.gt_instances = sample.gt_instances[:0]

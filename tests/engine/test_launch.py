@@ -1,0 +1,93 @@
+"""Continuing, refusing to overwrite, and what a config's student is."""
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from rdkd.engine.launch import (
+    load_config,
+    prepare_processes,
+    set_resume,
+    student_config,
+)
+from rdkd.engine.teacher_classes_hook import check_classes
+from rdkd.errors import InputError
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    return Config(dict(work_dir=str(tmp_path)))
+
+
+def checkpoint(folder, epoch, whole=True):
+    path = folder / f'epoch_{epoch}.pth'
+    torch.save(dict(epoch=epoch), path)
+    if not whole:
+        path.write_bytes(path.read_bytes()[:-40])
+    return path
+
+
+def test_a_new_run_in_an_empty_folder(cfg):
+    set_resume(cfg, None)
+    assert not cfg.get('resume')
+
+
+@pytest.mark.parametrize('whole', [True, False])
+def test_a_new_run_does_not_write_over_an_old_one(cfg, tmp_path, whole):
+    checkpoint(tmp_path, 1, whole)
+    with pytest.raises(InputError, match='--resume'):
+        set_resume(cfg, None)
+
+
+def test_auto_resume_of_nothing_starts_anew(cfg):
+    set_resume(cfg, 'auto')
+    assert cfg.resume is False
+    assert cfg.load_from is None
+
+
+def test_auto_resume_passes_over_a_cut_off_checkpoint(cfg, tmp_path):
+    whole = checkpoint(tmp_path, 3)
+    checkpoint(tmp_path, 4, whole=False)
+    set_resume(cfg, 'auto')
+    assert cfg.resume is True
+    assert cfg.load_from == str(whole)
+
+
+def test_only_cut_off_checkpoints_is_an_error(cfg, tmp_path):
+    checkpoint(tmp_path, 4, whole=False)
+    with pytest.raises(InputError, match=r'epoch_4\.pth'):
+        set_resume(cfg, 'auto')
+
+
+def test_resume_from_a_named_file(cfg):
+    set_resume(cfg, 'some.pth')
+    assert (cfg.resume, cfg.load_from) == (True, 'some.pth')
+
+
+def test_a_missing_config_is_said():
+    with pytest.raises(InputError, match=r'nothing\.py'):
+        load_config('nothing.py')
+
+
+def test_the_student_of_a_distillation_config(rdkd_cfg, student_cfg):
+    plain = student_config(rdkd_cfg)
+    assert plain.model == student_cfg.model
+    assert 'TeacherClassesHook' not in str(plain.custom_hooks)
+    assert rdkd_cfg.model.type == 'DetectorDistillation'
+    assert student_config(student_cfg).model == student_cfg.model
+    assert MODELS.build(plain.model)
+
+
+def test_one_process_needs_no_preparation():
+    cfg = Config(dict(launcher='none'))
+    prepare_processes(cfg)
+    assert 'model_wrapper_cfg' not in cfg
+
+
+def test_classes_of_teacher_and_student():
+    check_classes(['a', 'b'], ('a', 'b'))
+    check_classes(None, ('a', 'b'))
+    with pytest.raises(InputError, match='another order'):
+        check_classes(['b', 'a'], ('a', 'b'))
+    with pytest.raises(InputError, match=r"\['c'\].*\['b'\]"):
+        check_classes(['a', 'c'], ('a', 'b'))

@@ -1,0 +1,161 @@
+"""The command line, end to end, as processes on tiny data."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*command, code=0):
+    done = subprocess.run(
+        [str(c) for c in command], capture_output=True, text=True,
+        cwd=ROOT, env=dict(os.environ, OMP_NUM_THREADS='1',
+                           PYTHON=sys.executable), check=False)
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def tool(name, *arguments, code=0):
+    return run(sys.executable, ROOT / 'tools' / name, *arguments, code=code)
+
+
+def write(cfg, path):
+    path.write_text(cfg.pretty_text)
+    return path
+
+
+@pytest.fixture
+def config(rdkd_cfg, tmp_path):
+    return write(rdkd_cfg, tmp_path / 'rdkd.py')
+
+
+def weights(file):
+    return torch.load(file, weights_only=False)['state_dict']
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def metrics(work_dir):
+    file = next(work_dir.glob('*/2*.json'))
+    return {key: value for key, value in json.loads(file.read_text()).items()
+            if key.startswith('coco/')}
+
+
+def test_train_resume_test_export(config, student_cfg, mini_data, tmp_path):
+    """One student through everything, stopped half-way and continued."""
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    said = tool('train.py', config, '--work-dir', whole)
+    assert 'distill.loss_fg_s8' in said
+    assert 'Average Precision' in said
+
+    # Promise 8: one epoch and the next are two epochs, bit by bit.
+    tool('train.py', config, '--work-dir', parts)
+    assert same(weights(whole / 'epoch_2.pth'), weights(parts / 'epoch_2.pth'))
+    (parts / 'epoch_2.pth').write_bytes(
+        (parts / 'epoch_2.pth').read_bytes()[:-99])
+    said = tool('train.py', config, '--work-dir', parts, '--resume')
+    assert 'epoch_2.pth is cut off' in said
+    assert same(weights(whole / 'epoch_2.pth'), weights(parts / 'epoch_2.pth'))
+    state = weights(whole / 'epoch_2.pth')
+    assert any(key.startswith('distiller.connectors.review') for key in state)
+    assert not any('teacher' in key for key in state)
+
+    # A second new run in the same folder is refused and changes nothing.
+    before = (whole / 'epoch_2.pth').stat().st_mtime_ns
+    said = tool('train.py', config, '--work-dir', whole, code=1)
+    assert 'error:' in said
+    assert '--resume' in said
+    assert 'Traceback' not in said
+    assert (whole / 'epoch_2.pth').stat().st_mtime_ns == before
+
+    # Promise 4: the export loads into the plain config and scores the same.
+    deployed = tmp_path / 'student.pth'
+    tool('export_student.py', whole / 'epoch_2.pth', deployed)
+    said = tool('export_student.py', whole / 'epoch_2.pth', deployed, code=1)
+    assert 'exists already' in said
+    plain = write(student_cfg, tmp_path / 'student.py')
+    prefix = tmp_path / 'results'
+    for name, arguments in (
+            ('distilled', (config, whole / 'epoch_2.pth')),
+            ('deployed', (plain, deployed, '--outfile-prefix', prefix))):
+        tool('test.py', *arguments, '--work-dir', tmp_path / name)
+    assert metrics(tmp_path / 'distilled') == metrics(tmp_path / 'deployed')
+
+    # pycocotools scores the dumped file to the same numbers.
+    truth = COCO(str(mini_data / 'annotations/val.json'))
+    evaluation = COCOeval(truth, truth.loadRes(f'{prefix}.bbox.json'), 'bbox')
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert metrics(tmp_path / 'deployed')['coco/bbox_mAP'] == pytest.approx(
+        evaluation.stats[0], abs=5.1e-4)
+
+
+def test_two_processes_train_and_evaluate(config, tmp_path):
+    said = run('bash', ROOT / 'tools/dist_train.sh', config, 2, '--work-dir',
+               tmp_path / 'two')
+    assert 'Average Precision' in said
+    assert 'distill.loss_bg_s16' in said
+    said = run('bash', ROOT / 'tools/dist_test.sh', config,
+               tmp_path / 'two/epoch_2.pth', 2, '--work-dir',
+               tmp_path / 'test')
+    assert 'Average Precision' in said
+
+
+@pytest.mark.parametrize('name', ['dist_train.sh', 'dist_test.sh',
+                                  'slurm_train.sh'])
+def test_scripts_say_how_they_are_used(name):
+    assert 'usage:' in run('bash', ROOT / 'tools' / name, code=2)
+
+
+def test_a_teacher_of_other_classes_stops_the_run(config, teacher_files,
+                                                  tmp_path):
+    cfg = Config.fromfile(config)
+    checkpoint = torch.load(teacher_files[1], weights_only=True)
+    names = checkpoint['meta']['dataset_meta']['classes']
+    checkpoint['meta']['dataset_meta']['classes'] = tuple(reversed(names))
+    torch.save(checkpoint, tmp_path / 'other.pth')
+    cfg.model.teacher_ckpt = str(tmp_path / 'other.pth')
+    said = tool('train.py', write(cfg, tmp_path / 'other.py'), '--work-dir',
+                tmp_path / 'run', code=1)
+    assert 'same classes in another order' in said
+    assert 'Traceback' not in said
+    assert 'Epoch(train)' not in said
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+@pytest.mark.parametrize('option, named', [
+    ('model.teacher_ckpt=none.pth', 'none.pth does not exist'),
+    ('model.distiller.loss_wieght=1', "did you mean 'loss_weight'"),
+    ('train_dataloader.dataset.data_root=none', 'the data root none')])
+def test_bad_input_is_one_message(config, tmp_path, option, named):
+    said = tool('train.py', config, '--work-dir', tmp_path / 'run',
+                '--cfg-options', option, code=1)
+    assert named in said
+    assert 'Traceback' not in said
+
+
+def test_a_foreign_checkpoint_is_not_evaluated(config, teacher_files,
+                                               tmp_path):
+    said = tool('test.py', config, teacher_files[1], '--work-dir',
+                tmp_path / 'run', code=1)
+    assert 'does not fit RetinaNet' in said
+    assert 'Traceback' not in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU')
+def test_amp_without_a_gpu_is_said(config, tmp_path):
+    said = tool('train.py', config, '--amp', '--work-dir', tmp_path / 'amp',
+                code=1)
+    assert '--amp needs a GPU' in said
