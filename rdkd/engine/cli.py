@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from rdkd.engine.launch import load_config
+from rdkd.config import load_config
 from rdkd.errors import InputError
 
 

@@ -2,7 +2,6 @@
 """
 import logging
 import os
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -15,17 +14,6 @@ from torch import nn
 
 from rdkd.checkpoint import latest_checkpoint
 from rdkd.errors import InputError
-
-
-def load_config(path: str) -> Config:
-    """Read a config file, from disk or from a package (``mmdet::...``).
-
-    Raises:
-        InputError: If there is no such file.
-    """
-    if '::' not in path and not Path(path).is_file():
-        raise InputError(f'the config {path} does not exist.')
-    return Config.fromfile(path)
 
 
 def student_config(cfg: Config) -> Config:

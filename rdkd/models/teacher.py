@@ -3,12 +3,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
 from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
+from rdkd.config import load_config
 from rdkd.errors import InputError
 
 
@@ -31,7 +31,7 @@ def build_teacher(teacher: str | Mapping[str, Any],
         InputError: If there is no checkpoint or it does not fit.
     """
     if isinstance(teacher, str):
-        teacher = Config.fromfile(teacher).model
+        teacher = load_config(teacher).model
     if not checkpoint:
         raise InputError(
             'the teacher has no checkpoint: a teacher with random weights '
@@ -44,11 +44,11 @@ def build_teacher(teacher: str | Mapping[str, Any],
             '`--cfg-options model.teacher_ckpt=FILE`.')
     model = MODELS.build(teacher)
     loaded = load_checkpoint_file(checkpoint)
-    meta = loaded.get('meta', {})
     load_strictly(model, detector_state_dict(loaded, checkpoint), checkpoint)
-    model.dataset_meta = meta.get('dataset_meta') or {
-        'classes': meta['CLASSES']} if 'CLASSES' in meta else meta.get(
-            'dataset_meta', {})
+    meta = loaded.get('meta', {})
+    # MMDetection 2 kept the names under another key.
+    model.dataset_meta = meta.get('dataset_meta') or dict(
+        classes=meta.get('CLASSES'))
     model.requires_grad_(False)
     return model.eval()
 

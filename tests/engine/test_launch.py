@@ -4,12 +4,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from rdkd.engine.launch import (
-    load_config,
-    prepare_processes,
-    set_resume,
-    student_config,
-)
+from rdkd.config import load_config
+from rdkd.engine.launch import prepare_processes, set_resume, student_config
 from rdkd.engine.teacher_classes_hook import check_classes
 from rdkd.errors import InputError
 
@@ -65,8 +61,9 @@ def test_resume_from_a_named_file(cfg):
 
 
 def test_a_missing_config_is_said():
-    with pytest.raises(InputError, match=r'nothing\.py'):
-        load_config('nothing.py')
+    for path in ('nothing.py', 'mmdet::retinanet/nothing.py'):
+        with pytest.raises(InputError, match=r'nothing\.py'):
+            load_config(path)
 
 
 def test_the_student_of_a_distillation_config(rdkd_cfg, student_cfg):

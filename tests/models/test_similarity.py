@@ -105,7 +105,8 @@ def test_standardized_maps_have_mean_zero_and_variance_one():
     valid = torch.ones(2, 1, 8, 8, dtype=torch.float64)
     valid[:, :, 5:] = 0
     out = standardize(x, valid)[:, :, :5]
-    torch.testing.assert_close(out.mean(dim=(2, 3)), torch.zeros(2, 3).double())
+    torch.testing.assert_close(out.mean(dim=(2, 3)),
+                               torch.zeros(2, 3).double())
     torch.testing.assert_close(out.var(dim=(2, 3), correction=0),
                                torch.ones(2, 3).double(), rtol=1e-4, atol=0)
 

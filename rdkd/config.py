@@ -1,0 +1,29 @@
+"""Reading config files."""
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+from rdkd.errors import InputError
+
+
+def load_config(path: str) -> Config:
+    """Read a config, from disk or from a package (``mmdet::...``).
+
+    Args:
+        path (str): A file's path, or ``PACKAGE::PATH`` as in MMEngine's hub.
+
+    Returns:
+        Config: With everything it inherits.
+
+    Raises:
+        InputError: If there is no such config.
+    """
+    if '::' in path:
+        try:
+            return get_config(path)
+        except (FileNotFoundError, KeyError, ValueError) as error:
+            raise InputError(f'there is no config {path}: {error}') from error
+    if not Path(path).is_file():
+        raise InputError(f'the config {path} does not exist.')
+    return Config.fromfile(path)
