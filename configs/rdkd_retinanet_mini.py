@@ -2,7 +2,7 @@
 _base_ = ['./retinanet_mini_student.py']
 
 # The teacher's checkpoint: any file, --cfg-options model.teacher_ckpt=FILE.
-teacher_ckpt = 'work_dirs/quickstart/teacher/epoch_24.pth'
+teacher_ckpt = 'work_dirs/quickstart/mini_seed0/teacher/epoch_24.pth'
 
 model = dict(
     _delete_=True,
@@ -12,7 +12,7 @@ model = dict(
     teacher_ckpt=teacher_ckpt,
     distiller=dict(
         type='RDKDDistiller',
-        loss_weight=4.0,
+        loss_weight=12.0,
         review=True,
         attention=True,
         decouple=True,

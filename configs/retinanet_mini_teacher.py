@@ -1,11 +1,11 @@
-# The teacher of the quickstart: RetinaNet, ResNet-18, FPN 64, twice as long.
+# The teacher of the quickstart: RetinaNet, ResNet-18, FPN 64, trained longer.
 _base_ = ['./retinanet_mini_student.py']
 
 model = dict(
     backbone=dict(base_channels=64, stem_channels=64),
     neck=dict(in_channels=[64, 128, 256, 512]))
 max_epochs = 24
-train_cfg = dict(max_epochs=max_epochs)
+train_cfg = dict(max_epochs=max_epochs, val_interval=6)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=25),
     dict(
