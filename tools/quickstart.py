@@ -4,6 +4,8 @@ Without --data the images are drawn.  Every phase is kept: interrupt it and
 start it again, and it goes on where it was.
 """
 import argparse
+import ctypes
+import fcntl
 import json
 import math
 import os
@@ -11,6 +13,7 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,7 +40,7 @@ from rdkd.checkpoint import (
     latest_checkpoint,
     load_checkpoint_file,
 )
-from rdkd.datasets.preflight import read_annotations
+from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.datasets.synthetic import Spec, make_dataset
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
@@ -61,7 +64,7 @@ console = Console()
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        '--data', type=Path, metavar='ROOT',
+        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
         help='your own images: a folder with annotations/train.json, '
         'annotations/val.json (COCO format) and images/')
     parser.add_argument('--epochs', type=int,
@@ -80,7 +83,7 @@ def parse_args() -> argparse.Namespace:
 
 def run_folder(args: argparse.Namespace) -> Path:
     """Where a run with these settings lives: other settings, other folder."""
-    data = args.data.resolve().name if args.data else 'mini'
+    data = args.data.name if args.data else 'mini'
     parts = [data, *(f'{name}{getattr(args, name)}'
                      for name in ('epochs', 'size')
                      if getattr(args, name)), f'seed{args.seed}']
@@ -89,16 +92,17 @@ def run_folder(args: argparse.Namespace) -> Path:
 
 def prepare_data(args: argparse.Namespace) -> Path:
     """The data root; draws the embedded data set if there is none."""
+    console.print('[bold]1/5[/] the data set')
     if args.data:
         if not args.data.is_dir():
             raise InputError(f'--data {args.data} is not a folder.')
-        return args.data.resolve()
+        return args.data
     root = ROOT / 'data' / 'mini'
-    console.print('[bold]1/5[/] the data set')
     with progress() as bars:
         def bar(images: Any) -> Any:
             return bars.track(list(images), description='drawing')
-        make_dataset(root, Spec(), bar)
+        if not make_dataset(root, Spec(), bar):
+            console.print(f'  {root.relative_to(ROOT)} is there already')
     return root
 
 
@@ -112,11 +116,8 @@ def progress() -> Progress:
 def make_configs(args: argparse.Namespace, run: Path, data: Path
                  ) -> dict[str, Path]:
     """Write the three complete configs of this run beside its results."""
-    train, val = (read_annotations(data / 'annotations' / f'{split}.json')
-                  for split in ('train', 'val'))
+    train = read_annotations(data / 'annotations' / 'train.json')
     classes = tuple(c['name'] for c in train['categories'])
-    if not train['images'] or not val['images']:
-        raise InputError(f'{data}: the train or the val split is empty.')
     paths: dict[str, Path] = {}
     for phase, source in CONFIGS.items():
         cfg = Config.fromfile(ROOT / source)
@@ -153,6 +154,8 @@ def make_configs(args: argparse.Namespace, run: Path, data: Path
             cfg.model.teacher_ckpt = str(final_checkpoint(run, 'teacher',
                                                           paths))
         cfg.work_dir = str(run / phase)
+        if phase == 'teacher':
+            check_config(cfg)
         paths[phase] = run / f'{phase}.py'
         text = cfg.pretty_text
         if paths[phase].is_file():
@@ -192,7 +195,8 @@ def train(phase: str, run: Path, configs: dict[str, Path]) -> None:
         task = bars.add_task(NAMES[phase], total=epochs)
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, env=environment())
+            stderr=subprocess.STDOUT, text=True, env=environment(),
+            preexec_fn=end_with_parent)
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -204,6 +208,7 @@ def train(phase: str, run: Path, configs: dict[str, Path]) -> None:
                     bars.update(task, completed=done)
             code = process.wait()
         except KeyboardInterrupt:
+            process.terminate()
             process.wait()
             raise
         if code == 0:
@@ -214,6 +219,11 @@ def train(phase: str, run: Path, configs: dict[str, Path]) -> None:
         raise InputError(errors[-1].partition(' ')[2] if errors else
                          f'training the {NAMES[phase]} failed; see {log}.')
     (run / phase / 'done').touch()
+
+
+def end_with_parent() -> None:
+    """Let a child process end when this one is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def environment() -> dict[str, str]:
@@ -240,7 +250,8 @@ def evaluate(phase: str, run: Path, configs: dict[str, Path]
             done = subprocess.run(
                 [sys.executable, str(ROOT / 'tools' / command[0]),
                  *command[1:]], cwd=ROOT, env=environment(),
-                capture_output=True, text=True, check=False)
+                preexec_fn=end_with_parent, capture_output=True, text=True,
+                check=False)
             if done.returncode:
                 raise InputError(f'{command[0]} failed for the '
                                  f'{NAMES[phase]}:\n{done.stdout[-2000:]}'
@@ -303,6 +314,11 @@ def main() -> None:
     os.chdir(ROOT)
     data = prepare_data(args)
     configs = make_configs(args, run, data)
+    lock = (run / 'lock').open('w')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f'another quickstart is running in {run}.') from None
     for number, phase in enumerate(CONFIGS, 2):
         console.print(f'[bold]{number}/5[/] training: {NAMES[phase]}')
         train(phase, run, configs)
@@ -349,5 +365,6 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with readable_errors('Start the same command again to go on.'):
         main()

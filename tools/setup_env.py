@@ -8,6 +8,7 @@ a run after an interruption compiles anything twice.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -159,7 +160,7 @@ def follow(process: subprocess.Popen[str], log: Path) -> int:
     return process.wait()
 
 
-def compile_mmcv(wheels: Path, build: Path) -> Path:
+def compile_mmcv(wheels: Path, build: Path, lock: int) -> Path:
     """Compile the wheel; object files survive an interruption."""
     build.mkdir(parents=True, exist_ok=True)
     source = next(build.glob('onedl_mmcv-*/setup.py'), None)
@@ -190,7 +191,8 @@ def compile_mmcv(wheels: Path, build: Path) -> Path:
         [PYTHON, '-m', 'pip', 'wheel', '-v', '--no-deps',
          '--no-build-isolation', '-w', build / 'out', source.parent],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=environment, start_new_session=True)
+        env=environment, start_new_session=True,
+        pass_fds=[lock])  # held for as long as anything compiles
     try:
         code = follow(process, log)
     except KeyboardInterrupt:
@@ -213,12 +215,15 @@ def install_mmcv() -> None:
     if run(PYTHON, '-c', CHECK_OPS, quiet=True):
         say('mmcv and its ops are there')
         return
-    import fcntl
     key = mmcv_key()
     wheels, build = CACHE / 'wheels' / key, CACHE / 'build' / key
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / 'lock').open('w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two clones compile once
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say('another set-up is compiling mmcv; waiting for it')
+            fcntl.flock(lock, fcntl.LOCK_EX)
         kept = next(wheels.glob('*.whl'), None)
         if kept is None and run(
                 PYTHON, '-m', 'pip', 'install', '-q', '--no-deps',
@@ -228,7 +233,7 @@ def install_mmcv() -> None:
                 return
             say('the published wheel of mmcv was built for another torch')
         if kept is None:
-            kept = compile_mmcv(wheels, build)
+            kept = compile_mmcv(wheels, build, lock.fileno())
         say(f'installing {kept}')
         if not pip('install', '-q', '--no-deps', '--force-reinstall', kept):
             stop('the compiled mmcv could not be installed (see above).')
@@ -275,6 +280,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
     except KeyboardInterrupt:
