@@ -260,10 +260,11 @@ def evaluate(phase: str, run: Path, configs: dict[str, Path]
         partial = scores.with_suffix('.partial')
         partial.write_text(measured)
         partial.replace(scores)
+    # CocoMetric writes no file and no score when nothing at all is detected.
     file = results / 'val.bbox.json'
-    # CocoMetric writes no file when nothing at all was detected.
     detections = json.loads(file.read_text()) if file.is_file() else []
-    return json.loads(scores.read_text()), detections
+    nothing = {f'coco/bbox_{key}': 0.0 for key in ('mAP', 'mAP_50', 'mAP_75')}
+    return nothing | json.loads(scores.read_text()), detections
 
 
 def measure_speed(run: Path, configs: dict[str, Path], rounds: int = 15
