@@ -22,5 +22,5 @@ setup(
     packages=find_packages(include=['rdkd', 'rdkd.*']),
     package_data={'rdkd.visualization': ['*.html']},
     python_requires='>=3.10,<3.13',
-    install_requires=['torch>=2.4', 'onedl-mmcv==2.3.6', *requirements],
+    install_requires=['torch>=2.6', 'onedl-mmcv==2.3.6', *requirements],
 )

@@ -6,9 +6,11 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 import torch
+from mmengine.dist import barrier, is_main_process
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
@@ -89,14 +91,48 @@ def load_local(filename: str, map_location: Any = None) -> dict[str, Any]:
     return checkpoint
 
 
-# mmengine's own local loader falls back to unpickling anything.
+def load_from_url(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Download a checkpoint into torch's cache, once, and read it from there.
+
+    Args:
+        filename (str): URL of the file.
+        map_location: As for :func:`torch.load`.
+
+    Returns:
+        dict: The checkpoint.
+
+    Raises:
+        InputError: If it cannot be downloaded, or as :func:`load_local`.
+    """
+    folder = Path(torch.hub.get_dir()) / 'checkpoints'
+    cached = folder / Path(urlparse(filename).path).name
+    if is_main_process() and not cached.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(filename, str(cached))
+        except OSError as error:
+            raise InputError(
+                f'the checkpoint {filename} cannot be downloaded: {error}. '
+                'Download it by hand and name the file instead.') from error
+    barrier()
+    return load_local(str(cached), map_location)
+
+
+# mmengine's own loaders fall back to unpickling anything.
 CheckpointLoader.register_scheme(prefixes='', loader=load_local, force=True)
+CheckpointLoader.register_scheme(prefixes=('http://', 'https://'),
+                                 loader=load_from_url, force=True)
 
 
 def load_checkpoint_file(filename: str) -> dict[str, Any]:
     """Load a checkpoint from a path or URL to the CPU."""
     return CheckpointLoader.load_checkpoint(
         filename, map_location='cpu', logger='silent')
+
+
+def is_distilled(state: Mapping[str, Any]) -> bool:
+    """Whether a state dict is that of a distillation run."""
+    return any(key.startswith(_STUDENT) for key in state)
 
 
 def detector_state_dict(checkpoint: Mapping[str, Any],
@@ -119,7 +155,7 @@ def detector_state_dict(checkpoint: Mapping[str, Any],
     state = checkpoint.get('state_dict', checkpoint)
     if not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(f'the checkpoint {source} holds no `state_dict`.')
-    if any(key.startswith(_STUDENT) for key in state):
+    if is_distilled(state):
         state = {
             key.removeprefix(_STUDENT): value
             for key, value in state.items() if not key.startswith(_DISTILLER)

@@ -1,6 +1,9 @@
 """Reading checkpoints: what is read, refused, preferred."""
+import functools
 import os
 import pickle
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -54,6 +57,31 @@ def test_code_in_a_checkpoint_never_runs(tmp_path, load):
         with pytest.raises(InputError, match='refused'):
             load(str(file))
     assert not (tmp_path / 'ran').exists()
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A web server on this machine, and its folder."""
+    folder = tmp_path / 'web'
+    folder.mkdir()
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield folder, f'http://127.0.0.1:{httpd.server_port}'
+        httpd.shutdown()
+
+
+def test_code_in_a_downloaded_checkpoint_never_runs(server, tmp_path):
+    folder, url = server
+    torch.save(dict(state_dict=dict(w=torch.ones(2))), folder / 'good.pth')
+    assert 'state_dict' in load_checkpoint_file(f'{url}/good.pth')
+    torch.save(dict(x=Attack(tmp_path / 'ran')), folder / 'bad.pth')
+    with pytest.raises(InputError, match='refused'):
+        load_checkpoint_file(f'{url}/bad.pth')
+    assert not (tmp_path / 'ran').exists()
+    with pytest.raises(InputError, match=f'{url}/none.pth cannot be'):
+        load_checkpoint_file(f'{url}/none.pth')
 
 
 def test_half_a_checkpoint_is_said(tmp_path):

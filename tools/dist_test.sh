@@ -6,7 +6,7 @@ if [ $# -lt 3 ]; then
     exit 2
 fi
 config=$1 checkpoint=$2 processes=$3
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}" \
     exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \

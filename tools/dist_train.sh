@@ -7,7 +7,7 @@ if [ $# -lt 2 ]; then
     exit 2
 fi
 config=$1 processes=$2
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}" \
     exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Make .venv with the whole stack: see tools/setup_env.py. PYTHON chooses the Python to use.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
-for python in "${PYTHON:-}" python3.11 python3.12 python3.10 python3 python; do
-    # The newest Python of a machine may be too new for the stack.
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+for python in "${PYTHON:-}" python3 python python3.12 python3.11 python3.10; do
+    # The active Python first; it may be too new or too old for the stack.
     if [ -n "$python" ] && command -v "$python" >/dev/null &&
         "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
         exec "$python" "$here/setup_env.py" "$@"

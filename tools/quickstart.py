@@ -165,7 +165,6 @@ def make_configs(args: argparse.Namespace, run: Path, data: Path
                     f'quickstart or of its data. Move {run} away to start '
                     'anew.')
             continue
-        run.mkdir(parents=True, exist_ok=True)
         partial = paths[phase].with_suffix('.partial')
         partial.write_text(text)
         partial.replace(paths[phase])
@@ -188,6 +187,7 @@ def train(phase: str, run: Path, configs: dict[str, Path]) -> None:
     command = [sys.executable, str(ROOT / 'tools' / 'train.py'),
                str(configs[phase]), '--resume']
     log = run / f'{phase}.log'
+    said = log.stat().st_size if log.is_file() else 0
     line_form = re.compile(
         r'Epoch\((train|val)\)\s+\[(\d+)\](?:\[\s*(\d+)/(\d+)\])?')
     epochs = Config.fromfile(configs[phase]).train_cfg.max_epochs
@@ -214,7 +214,8 @@ def train(phase: str, run: Path, configs: dict[str, Path]) -> None:
         if code == 0:
             bars.update(task, completed=epochs)
     if code:
-        errors = [text for text in log.read_text().splitlines()
+        new = log.read_bytes()[said:].decode(errors='replace')
+        errors = [text for text in new.splitlines()
                   if text.startswith(('error: ', 'stopped: '))]
         raise InputError(errors[-1].partition(' ')[2] if errors else
                          f'training the {NAMES[phase]} failed; see {log}.')
@@ -238,13 +239,15 @@ def evaluate(phase: str, run: Path, configs: dict[str, Path]
     deployed = run / f'{phase}_deploy.pth'
     results = run / f'{phase}_results'
     scores = results / 'metrics.json'
-    if not scores.is_file():
+    trained = final_checkpoint(run, phase, configs)
+    # Made anew when the model was trained anew.
+    if not (scores.is_file()
+            and scores.stat().st_mtime_ns > trained.stat().st_mtime_ns):
         deployed.unlink(missing_ok=True)  # made again from its checkpoint
         shutil.rmtree(results, ignore_errors=True)
         plain = configs['student' if phase == 'rdkd' else phase]
         for command in (
-            ['export_student.py', str(final_checkpoint(run, phase, configs)),
-             str(deployed)],
+            ['export_student.py', str(trained), str(deployed)],
             ['test.py', str(plain), str(deployed), '--work-dir',
              str(results), '--outfile-prefix', str(results / 'val')]):
             done = subprocess.run(
@@ -260,7 +263,7 @@ def evaluate(phase: str, run: Path, configs: dict[str, Path]
         partial = scores.with_suffix('.partial')
         partial.write_text(measured)
         partial.replace(scores)
-    # CocoMetric writes no file and no score when nothing at all is detected.
+    # CocoMetric gives no score when nothing at all is detected.
     file = results / 'val.bbox.json'
     detections = json.loads(file.read_text()) if file.is_file() else []
     nothing = {f'coco/bbox_{key}': 0.0 for key in ('mAP', 'mAP_50', 'mAP_75')}
@@ -313,13 +316,14 @@ def main() -> None:
     args = parse_args()
     run = run_folder(args)
     os.chdir(ROOT)
-    data = prepare_data(args)
-    configs = make_configs(args, run, data)
+    run.mkdir(parents=True, exist_ok=True)
     lock = (run / 'lock').open('w')
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise InputError(f'another quickstart is running in {run}.') from None
+    data = prepare_data(args)
+    configs = make_configs(args, run, data)
     for number, phase in enumerate(CONFIGS, 2):
         console.print(f'[bold]{number}/5[/] training: {NAMES[phase]}')
         train(phase, run, configs)

@@ -92,14 +92,21 @@ def system_torch_has_cuda() -> bool:
 
 
 def make_venv(torch_spec: str | None) -> None:
-    if (VENV / 'bin' / 'pip').is_file() and run(PYTHON, '-c', '', quiet=True):
+    if (VENV / 'bin' / 'pip').is_file() and run(
+            PYTHON, '-c', 'import sys; sys.exit(not (3, 10) <= '
+            'sys.version_info[:2] <= (3, 12))', quiet=True):
         return
+    if VENV.exists() and not (VENV / 'pyvenv.cfg').is_file():
+        stop(f'{VENV} exists and is no virtual environment. Move it away.')
+    if (VENV / 'bin' / 'pip').is_file():
+        stop(f'{VENV} has a Python that is gone or is not 3.10 to 3.12. Move '
+             'it away.')
     options = []
     if torch_spec is None and system_torch_has_cuda():
         say('using the CUDA build of torch that is already installed')
         options = ['--system-site-packages']
     say(f'making {VENV}')
-    if not run(sys.executable, '-m', 'venv', '--clear', *options, VENV):
+    if not run(sys.executable, '-m', 'venv', *options, VENV):
         stop(f'{VENV} could not be made (see above).')
 
 

@@ -7,7 +7,7 @@ if [ $# -lt 4 ]; then
     exit 2
 fi
 partition=$1 job=$2 config=$3 work_dir=$4
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 gpus=${GPUS:-8} per_node=${GPUS_PER_NODE:-8}
 if [ "$gpus" -lt "$per_node" ]; then per_node=$gpus; fi
 # SRUN_ARGS is a list of words on purpose.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make the environment if needed and run every check and test. Arguments go to pytest.
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 "$here/env.sh" --tests
 cd "$here/.."
 .venv/bin/ruff check .

@@ -7,7 +7,7 @@ data_root = 'data/mini/'
 classes = ('striped_disc', 'ringed_disc', 'striped_square', 'ringed_star')
 image_size = 256
 batch_size = 4
-max_epochs = 8
+max_epochs = 5
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -61,7 +61,7 @@ val_evaluator = dict(
 test_evaluator = val_evaluator
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs,
-                 val_interval=2)
+                 val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(

@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +20,10 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import MODELS, init_default_scope
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from rich.progress import track
 
+from rdkd.config import load_config
 from rdkd.errors import InputError
 
 
@@ -59,6 +61,16 @@ def check_keys(model: Mapping[str, Any]) -> None:
                     f' {part["type"]} takes: {", ".join(sorted(known))}.')
 
 
+#: What MMDetection and pycocotools read of a COCO file, and its types.
+_FIELDS: dict[str, dict[str, Any]] = {
+    'images': dict(id=int | str, file_name=str, width=int | float,
+                   height=int | float),
+    'categories': dict(id=int, name=str),
+    'annotations': dict(id=int | str, image_id=int | str, category_id=int,
+                        bbox=list, area=int | float),
+}
+
+
 def read_annotations(path: Path) -> dict[str, Any]:
     """Read a COCO file and check its form.
 
@@ -78,16 +90,17 @@ def read_annotations(path: Path) -> dict[str, Any]:
         if not isinstance(coco, dict) or not isinstance(coco.get(key), list):
             raise InputError(f'{path} is not a COCO file: it has no list '
                              f'{key!r}.')
-    for part, keys in (('images', ('id', 'file_name', 'width', 'height')),
-                       ('categories', ('id', 'name')),
-                       ('annotations', ('id', 'image_id', 'category_id',
-                                        'bbox', 'area'))):
+    for part, fields in _FIELDS.items():
         for position, entry in enumerate(coco[part]):
-            lacking = [key for key in keys if key not in entry]
-            if lacking:
+            if not isinstance(entry, dict):
+                raise InputError(f'{path}: {part}[{position}] is {entry!r} '
+                                 'and not an object.')
+            wrong = [key for key, kind in fields.items()
+                     if not isinstance(entry.get(key), kind)]
+            if wrong:
                 raise InputError(
                     f'{path}: {part}[{position}] (id {entry.get("id")}) has '
-                    f'no {_some(lacking)}.')
+                    f'no valid {_some(wrong)}.')
         repeated = [i for i, n in Counter(
             entry['id'] for entry in coco[part]).items() if n > 1]
         if repeated:
@@ -187,12 +200,19 @@ def check_images(coco: Mapping[str, Any], folder: Path, path: Path) -> None:
     def problem(image: Mapping[str, Any]) -> tuple[str, str] | None:
         file = folder / image['file_name']
         try:
-            with Image.open(file):
-                return None
+            with Image.open(file) as opened:
+                size = opened.size
+                opened.verify()
         except FileNotFoundError:
             return 'missing', str(file)
-        except (UnidentifiedImageError, OSError):
-            return 'not an image', str(file)
+        except Exception:  # Pillow raises many kinds for broken files
+            return 'not an image, or cut off', str(file)
+        declared = image['width'], image['height']
+        # Cameras note a rotation that MMDetection applies.
+        if declared not in (size, size[::-1]):
+            return (f'{size[0]}x{size[1]} and not {declared[0]}x'
+                    f'{declared[1]} as the annotations say'), str(file)
+        return None
 
     with ThreadPoolExecutor() as pool:
         found = [p for p in track(
@@ -213,6 +233,8 @@ def _coco_datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _coco_datasets(wrapped)
     cls = DATASETS.get(dataset['type']) if isinstance(
         dataset['type'], str) else dataset['type']
+    if cls is None:
+        raise InputError(f'no dataset is registered as {dataset["type"]!r}.')
     if not inner and issubclass(cls, CocoDataset):
         yield dataset
 
@@ -274,15 +296,30 @@ def check_data(cfg: Config, split: str) -> None:
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
         return
-    student = cfg.model.get('architecture', cfg.model)
-    for dataset in _coco_datasets(loader['dataset']):
+    models = dict(student=cfg.model.get('architecture', cfg.model))
+    if 'teacher' in cfg.model:
+        teacher = cfg.model.teacher
+        models['teacher'] = (load_config(teacher).model
+                             if isinstance(teacher, str) else teacher)
+    datasets = list(_coco_datasets(loader['dataset']))
+    for dataset in datasets:
         classes = check_dataset(dataset, training=split == 'train')
-        wrong = sorted(set(_class_counts(student)) - {len(classes)})
-        if wrong:
+        for name, model in models.items():
+            wrong = sorted(set(_class_counts(model)) - {len(classes)})
+            if wrong:
+                raise InputError(
+                    f'the {name}\'s head has num_classes={_some(wrong)} but '
+                    f'the {split} set has {len(classes)} classes '
+                    f'({_some(list(classes), 20)}).')
+    evaluator = cfg.get(f'{split}_evaluator') or {}
+    file = evaluator.get('ann_file') if isinstance(evaluator, dict) else None
+    if file and len(datasets) == 1:
+        own = Path(datasets[0].get('data_root') or '', datasets[0]['ann_file'])
+        if Path(file).resolve() != own.resolve():
             raise InputError(
-                f'the student\'s head has num_classes={_some(wrong)} but the '
-                f'{split} set has {len(classes)} classes '
-                f'({_some(list(classes), 20)}).')
+                f'{split}_evaluator.ann_file is {file}, but '
+                f'{split}_dataloader reads {own}: scores would be of other '
+                'images. Set both to the same file.')
 
 
 def check_config(cfg: Config) -> None:
@@ -294,6 +331,9 @@ def check_config(cfg: Config) -> None:
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
+    # Of several processes one looks; the others wait where they join it.
+    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) != '0':
+        return
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     check_keys(cfg.model)
     check_data(cfg, 'train')

@@ -5,7 +5,7 @@ shape nor the texture alone tells all classes apart.
 """
 import json
 import os
-import shutil
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -246,7 +246,7 @@ def make_dataset(out: str | os.PathLike[str], spec: Spec,
     Raises:
         InputError: If ``out`` holds anything else.
     """
-    target = Path(out)
+    target = Path(out).resolve()
     recipe = target / 'spec.json'
     if recipe.is_file() and json.loads(recipe.read_text()) == asdict(spec):
         return False
@@ -255,16 +255,18 @@ def make_dataset(out: str | os.PathLike[str], spec: Spec,
             f'{target} exists and is not this drawn data set (other seed or '
             'sizes, or other files). Nothing was changed: choose another '
             'folder or remove that one.')
-    partial = target.with_name(target.name + '.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / 'images').mkdir(parents=True)
-    (partial / 'annotations').mkdir()
-    for split in spec.splits:
-        coco = draw_split(spec, split, partial / 'images', progress)
-        (partial / 'annotations' / f'{split}.json').write_text(
-            json.dumps(coco, sort_keys=True, indent=1))
-    (partial / 'spec.json').write_text(json.dumps(asdict(spec), indent=1))
-    if target.exists():
-        target.rmdir()
-    partial.replace(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.drawing-',
+                                     dir=target.parent) as folder:
+        partial = Path(folder) / 'whole'
+        (partial / 'images').mkdir(parents=True)
+        (partial / 'annotations').mkdir()
+        for split in spec.splits:
+            coco = draw_split(spec, split, partial / 'images', progress)
+            (partial / 'annotations' / f'{split}.json').write_text(
+                json.dumps(coco, sort_keys=True, indent=1))
+        (partial / 'spec.json').write_text(json.dumps(asdict(spec), indent=1))
+        if target.exists():
+            target.rmdir()
+        partial.replace(target)
     return True

@@ -34,6 +34,9 @@ def config_from(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
+        # The variable at the top of a config is only a name for this value.
+        if 'teacher_ckpt' in args.cfg_options:
+            cfg.model.teacher_ckpt = cfg.teacher_ckpt
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

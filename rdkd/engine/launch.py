@@ -2,6 +2,7 @@
 """
 import logging
 import os
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -12,7 +13,11 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
-from rdkd.checkpoint import latest_checkpoint
+from rdkd.checkpoint import (
+    is_distilled,
+    latest_checkpoint,
+    load_checkpoint_file,
+)
 from rdkd.errors import InputError
 
 
@@ -24,9 +29,14 @@ def student_config(cfg: Config) -> Config:
 
     Returns:
         Config: A copy in which ``model`` is the student alone, without the
-        hooks that need a teacher.
+        hooks that need a teacher and without a checkpoint to start from.  It
+        is named apart, because a runner writes its config to the work dir,
+        where that of the training run lies.
     """
-    cfg = Config(cfg.to_dict(), filename=cfg.filename)
+    path = Path(cfg.filename or 'config.py')
+    cfg = Config(cfg.to_dict(), cfg_text=cfg.text,
+                 filename=str(path.with_name(f'{path.stem}_student.py')))
+    cfg.load_from, cfg.resume = None, False
     if 'architecture' in cfg.model:
         cfg.model = cfg.model.architecture
         cfg.custom_hooks = [
@@ -73,6 +83,28 @@ def prepare_processes(cfg: Config) -> None:
         find_unused_parameters=cfg.get('find_unused_parameters', False))
 
 
+def check_resumable(path: str, distilled: bool) -> None:
+    """Check that a checkpoint can continue a run of this kind.
+
+    Args:
+        path (str): The checkpoint.
+        distilled (bool): Whether the run has a distiller.
+
+    Raises:
+        InputError: If it holds no training state, or is of the other kind.
+    """
+    checkpoint = load_checkpoint_file(path)
+    if 'optimizer' not in checkpoint or 'meta' not in checkpoint:
+        raise InputError(f'{path} holds weights but no training state: it '
+                         'cannot be resumed. Use `--cfg-options load_from='
+                         f'{path}` to start from its weights.')
+    if distilled != is_distilled(checkpoint['state_dict']):
+        has, wants = ('no', 'a') if distilled else ('a', 'no')
+        raise InputError(f'{path} is of a run with {has} teacher and this '
+                         f'config trains with {wants} teacher: it cannot be '
+                         'resumed with it.')
+
+
 def set_resume(cfg: Config, resume: str | None) -> None:
     """Continue a run, or refuse to write over one.
 
@@ -83,10 +115,11 @@ def set_resume(cfg: Config, resume: str | None) -> None:
             one in ``work_dir``, None for a new run.
 
     Raises:
-        InputError: If a new run would write over checkpoints, or there are
-            only broken ones to continue from.
+        InputError: If a new run would write over checkpoints, there are only
+            broken ones to continue from, or ``resume`` is not of such a run.
     """
     if resume is not None and resume != 'auto':
+        check_resumable(resume, distilled='distiller' in cfg.model)
         cfg.resume, cfg.load_from = True, resume
         return
     newest, broken = latest_checkpoint(cfg.work_dir)
@@ -104,13 +137,17 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         raise InputError(
             f'no checkpoint in {cfg.work_dir} is whole. Remove '
             f'{", ".join(path.name for path in broken)} to start again.')
-    cfg.resume = newest is not None
-    cfg.load_from = str(newest) if newest else None
+    if newest:
+        cfg.resume, cfg.load_from = True, str(newest)
 
 
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that a config asks for."""
     prepare_processes(cfg)
+    hooks = cfg.get('custom_hooks', [])
+    if 'teacher' in cfg.model and not any(
+            hook['type'] == 'TeacherClassesHook' for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='TeacherClassesHook')]
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)

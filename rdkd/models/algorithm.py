@@ -77,6 +77,9 @@ class DetectorDistillation(SingleTeacherDistill):
                     f'the teacher recorder {name!r} reads '
                     f'{recorder.source!r}, but only the backbone and the '
                     'neck of the teacher run while distilling.')
+        if self.distiller.deliveries.deliveries:
+            raise InputError('`distill_deliveries` are not supported: the '
+                             'heads of the teacher do not run.')
 
     @property
     def teacher(self) -> BaseModel:
@@ -133,6 +136,11 @@ class DetectorDistillation(SingleTeacherDistill):
         else:
             distilled = self.distiller.compute_distill_losses()
         losses.update(add_prefix(distilled, 'distill'))
+        # The graph is not to outlive the step in the recorders.
+        for recorders in (self.distiller.student_recorders,
+                          self.distiller.teacher_recorders):
+            for recorder in recorders.recorders.values():
+                recorder.reset_data_buffer()
         return losses
 
     def parse_losses(self, losses: dict[str, Tensor]

@@ -46,9 +46,10 @@ def build_teacher(teacher: str | Mapping[str, Any],
     loaded = load_checkpoint_file(checkpoint)
     load_strictly(model, detector_state_dict(loaded, checkpoint), checkpoint)
     meta = loaded.get('meta', {})
-    # MMDetection 2 kept the names under another key.
-    model.dataset_meta = meta.get('dataset_meta') or dict(
-        classes=meta.get('CLASSES'))
+    # Older MMDetections wrote CLASSES, with and without `dataset_meta`.
+    model.dataset_meta = {
+        key.lower(): value
+        for key, value in meta.get('dataset_meta', meta).items()}
     model.requires_grad_(False)
     return model.eval()
 

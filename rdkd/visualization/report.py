@@ -81,7 +81,10 @@ def read_history(work_dir: Path) -> tuple[Curve, dict[str, Curve]]:
     losses: dict[str, dict[float, float]] = {}
     for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
         for line in log.read_text().splitlines():
-            entry = json.loads(line)
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the last line of a run that was killed
             if 'coco/bbox_mAP' in entry:
                 curve[entry['step']] = entry['coco/bbox_mAP']
             for key, value in entry.items():

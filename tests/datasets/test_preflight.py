@@ -17,6 +17,7 @@ def own(rdkd_cfg, mini_data, tmp_path):
     shutil.copytree(mini_data, root)
     for split in ('train', 'val'):
         rdkd_cfg[f'{split}_dataloader'].dataset.data_root = str(root)
+    rdkd_cfg.val_evaluator.ann_file = str(root / 'annotations/val.json')
 
     def edit(change, split='train'):
         path = root / 'annotations' / f'{split}.json'
@@ -70,6 +71,43 @@ def test_file_that_is_no_image(own):
     image = next((root / 'images').glob('train*'))
     image.write_text('not an image')
     refuse(cfg, str(image), 'not an image')
+
+
+def test_image_that_is_cut_off(own):
+    cfg, root, _ = own
+    image = next((root / 'images').glob('train*'))
+    image.write_bytes(image.read_bytes()[:2000])
+    refuse(cfg, str(image), 'cut off')
+
+
+def test_image_of_another_size(own):
+    own[2](lambda coco: coco['images'][0].update(width=20))
+    refuse(own[0], '96x64 and not 20x64')
+
+
+def test_evaluator_of_another_file(own):
+    own[0].val_evaluator.ann_file = 'other.json'
+    refuse(own[0], 'val_evaluator.ann_file is other.json')
+
+
+@pytest.mark.parametrize('part, entry, named', [
+    ('images', 7, 'images[0] is 7'), ('annotations', None, 'is None'),
+    ('annotations', dict(id=1, image_id=1, category_id=[3], bbox=[], area=1),
+     'no valid category_id'),
+    ('images', dict(id=1, file_name=None, width=1, height='2'),
+     'no valid file_name, height')])
+def test_entries_of_the_wrong_kind(own, part, entry, named):
+    own[2](lambda coco: coco[part].insert(0, entry))
+    refuse(own[0], named)
+
+
+def test_teacher_of_another_number_of_classes(own, tmp_path):
+    from mmengine.config import Config
+    teacher = Config.fromfile(own[0].model.teacher)
+    teacher.model.bbox_head.num_classes = 80
+    own[0].model.teacher = str(tmp_path / 'teacher80.py')
+    teacher.dump(own[0].model.teacher)
+    refuse(own[0], "the teacher's head has num_classes=80")
 
 
 def test_category_that_the_config_lacks(own):

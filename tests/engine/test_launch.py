@@ -36,9 +36,10 @@ def test_a_new_run_does_not_write_over_an_old_one(cfg, tmp_path, whole):
 
 
 def test_auto_resume_of_nothing_starts_anew(cfg):
+    cfg.load_from = 'pretrained.pth'
     set_resume(cfg, 'auto')
-    assert cfg.resume is False
-    assert cfg.load_from is None
+    assert not cfg.get('resume')
+    assert cfg.load_from == 'pretrained.pth'
 
 
 def test_auto_resume_passes_over_a_cut_off_checkpoint(cfg, tmp_path):
@@ -55,9 +56,21 @@ def test_only_cut_off_checkpoints_is_an_error(cfg, tmp_path):
         set_resume(cfg, 'auto')
 
 
-def test_resume_from_a_named_file(cfg):
-    set_resume(cfg, 'some.pth')
-    assert (cfg.resume, cfg.load_from) == (True, 'some.pth')
+def test_resume_from_a_named_file(cfg, tmp_path):
+    file = str(tmp_path / 'some.pth')
+    cfg.model = dict(distiller=dict())
+    torch.save(dict(state_dict={'architecture.w': torch.ones(1)},
+                    optimizer={}, meta={}), file)
+    set_resume(cfg, file)
+    assert (cfg.resume, cfg.load_from) == (True, file)
+    cfg.model = dict(type='RetinaNet')
+    with pytest.raises(InputError, match='with a teacher'):
+        set_resume(cfg, file)
+    torch.save(dict(state_dict={'w': torch.ones(1)}), file)
+    with pytest.raises(InputError, match='no training state'):
+        set_resume(cfg, file)
+    with pytest.raises(InputError, match='does not exist'):
+        set_resume(cfg, 'none.pth')
 
 
 def test_a_missing_config_is_said():
@@ -67,7 +80,11 @@ def test_a_missing_config_is_said():
 
 
 def test_the_student_of_a_distillation_config(rdkd_cfg, student_cfg):
+    rdkd_cfg.load_from, rdkd_cfg.resume = 'other.pth', True
     plain = student_config(rdkd_cfg)
+    assert not plain.load_from
+    assert not plain.resume
+    assert plain.filename != rdkd_cfg.filename
     assert plain.model == student_cfg.model
     assert 'TeacherClassesHook' not in str(plain.custom_hooks)
     assert rdkd_cfg.model.type == 'DetectorDistillation'

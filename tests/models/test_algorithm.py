@@ -108,6 +108,18 @@ def test_promise_2_a_teacher_that_does_not_fit_is_refused(
     assert str(file) in str(error.value)
 
 
+@pytest.mark.parametrize('meta', [
+    dict(dataset_meta=dict(classes=('a', 'b'))),
+    dict(dataset_meta=dict(CLASSES=('a', 'b'))), dict(CLASSES=('a', 'b'))])
+def test_promise_2_class_names_of_every_mmdetection_are_read(
+        rdkd_cfg, teacher_files, tmp_path, meta):
+    checkpoint = torch.load(teacher_files[1], weights_only=True)
+    checkpoint['meta'] = meta
+    rdkd_cfg.model.teacher_ckpt = str(tmp_path / 'teacher.pth')
+    save_checkpoint(checkpoint, rdkd_cfg.model.teacher_ckpt)
+    assert build(rdkd_cfg).teacher.dataset_meta['classes'] == ('a', 'b')
+
+
 @pytest.mark.parametrize('checkpoint', [None, '', 'no/such/file.pth'])
 def test_promise_2_a_missing_teacher_is_refused(rdkd_cfg, checkpoint):
     rdkd_cfg.model.teacher_ckpt = checkpoint

@@ -56,6 +56,12 @@ def one_of_two(rank, port, cfg, batch, queue):
 
 
 def test_promise_7_two_processes_equal_one(rdkd_cfg, batch):
+    # Images of different sizes and one without boxes.
+    for sample, width in zip(batch['data_samples'], (96, 40, 64, 90),
+                             strict=True):
+        sample.set_metainfo(dict(img_shape=(64, width)))
+    empty = batch['data_samples'][1]
+    empty.gt_instances = empty.gt_instances[:0]
     expected = distillation_gradients(rdkd_cfg, copy.deepcopy(batch))
     context = mp.get_context('spawn')
     queue = context.SimpleQueue()

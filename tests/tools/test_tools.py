@@ -137,6 +137,7 @@ def test_a_teacher_of_other_classes_stops_the_run(config, teacher_files,
 
 @pytest.mark.parametrize('option, named', [
     ('model.teacher_ckpt=none.pth', 'none.pth does not exist'),
+    ('teacher_ckpt=none.pth', 'none.pth does not exist'),
     ('model.distiller.loss_wieght=1', "did you mean 'loss_weight'"),
     ('train_dataloader.dataset.data_root=none', 'the data root none')])
 def test_bad_input_is_one_message(config, tmp_path, option, named):
