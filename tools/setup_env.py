@@ -116,7 +116,7 @@ def install_torch(spec: str | None) -> None:
         say(f'torch {have} is there')
         return
     say(f'installing {spec or DEFAULT_TORCH}')
-    if not pip('install', '-q', *(spec or DEFAULT_TORCH).split()):
+    if not pip('install', *(spec or DEFAULT_TORCH).split()):
         stop('torch could not be installed (see above). Choose another build '
              'with --torch SPEC, e.g. --torch torch==2.8.0.')
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rdkd.errors import InputError
 from rdkd.models.distiller import RDKDDistiller
-from rdkd.models.teacher import build_teacher
+from rdkd.models.teacher import build_teacher, check_same_input
 
 
 @contextmanager
@@ -48,8 +48,9 @@ class DetectorDistillation(SingleTeacherDistill):
         data_preprocessor (dict, optional): Defaults to the student's.
 
     Raises:
-        InputError: If the teacher's checkpoint is missing or does not fit, or
-            a recorder of the distiller looks beyond the teacher's neck.
+        InputError: If the teacher's checkpoint is missing or does not fit, its
+            images are normalised otherwise, or a recorder of the distiller
+            looks beyond its neck.
     """
 
     def __init__(self,
@@ -61,6 +62,7 @@ class DetectorDistillation(SingleTeacherDistill):
         student = MODELS.build(architecture)
         with isolated_random_state(torch.device('cpu')):
             frozen = build_teacher(teacher, teacher_ckpt)
+            check_same_input(student, frozen)
             # MMRazor's own parts are named in its scope.
             with DefaultScope.overwrite_default_scope('mmrazor'):
                 super().__init__(
