@@ -2,7 +2,7 @@
 _base_ = ['./retinanet_mini_student.py']
 
 # The teacher's checkpoint: any file, --cfg-options model.teacher_ckpt=FILE.
-teacher_ckpt = 'work_dirs/quickstart/mini_seed0/teacher/epoch_24.pth'
+teacher_ckpt = 'work_dirs/quickstart/mini_seed0/teacher/epoch_20.pth'
 
 model = dict(
     _delete_=True,

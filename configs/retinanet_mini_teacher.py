@@ -4,8 +4,8 @@ _base_ = ['./retinanet_mini_student.py']
 model = dict(
     backbone=dict(base_channels=64, stem_channels=64),
     neck=dict(in_channels=[64, 128, 256, 512]))
-max_epochs = 24
-train_cfg = dict(max_epochs=max_epochs, val_interval=6)
+max_epochs = 20
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=25),
     dict(
