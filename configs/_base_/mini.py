@@ -4,7 +4,7 @@ _base_ = ['mmdet::_base_/default_runtime.py']
 custom_imports = dict(imports=['rdkd'], allow_failed_imports=False)
 
 data_root = 'data/mini/'
-classes = ('striped_disc', 'ringed_disc', 'striped_square', 'ringed_star')
+classes = ('striped_disc', 'ringed_disc', 'striped_star')
 image_size = 256
 batch_size = 4
 max_epochs = 5

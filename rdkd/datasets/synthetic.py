@@ -23,15 +23,15 @@ Field = NDArray[np.float32]
 Progress = Callable[[Iterable[int]], Iterable[int]]
 
 #: Category id, shape, texture.  The ids have gaps, as those of COCO do.
-CATEGORIES = ((3, 'disc', 'striped'), (5, 'disc', 'ringed'),
-              (8, 'square', 'striped'), (13, 'star', 'ringed'))
+CATEGORIES = ((3, 'disc', 'striped'), (8, 'disc', 'ringed'),
+              (13, 'star', 'striped'))
 CLASSES = tuple(f'{texture}_{shape}' for _, shape, texture in CATEGORIES)
 
 #: Sides of the objects in pixels, and what is left of one that is covered.
 SMALLEST, LARGEST = 8, 200
-_LEAST_VISIBLE = 0.45
+_LEAST_VISIBLE = 0.5
 #: Largest turn of an object and of its texture, in radians.
-_TURN = 0.5
+_TURN = 0.4
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Spec:
         default_factory=lambda: {'train': 200, 'val': 100})
     width: int = 320
     height: int = 240
-    objects: int = 6
+    objects: int = 7
     empty: float = 0.04
     crowds: float = 0.08
     version: int = 1
@@ -85,7 +85,7 @@ def _texture(kind: str, u: Field, v: Field, cycles: float) -> Field:
 
 
 def _background(spec: Spec, rng: np.random.Generator) -> Field:
-    """Smooth and rough noise in two colours, with lines over it."""
+    """Smooth and rough noise between two greys, with lines over it."""
     shape = (spec.height, spec.width)
     mix = np.zeros(shape, np.float32)
     for octave in range(2, 7):
@@ -94,12 +94,13 @@ def _background(spec: Spec, rng: np.random.Generator) -> Field:
         mix += cv2.resize(noise, shape[::-1],
                           interpolation=cv2.INTER_CUBIC) * 0.7**octave
     mix = (mix - mix.min()) / (np.ptp(mix) + 1e-6)
-    low, high = rng.uniform(30, 225, (2, 3)).astype(np.float32)
+    grey = rng.uniform(50, 200, (2, 1))
+    low, high = (grey + rng.uniform(-25, 25, (2, 3))).astype(np.float32)
     canvas = low + mix[..., None] * (high - low)
     for _ in range(rng.integers(2, 6)):
         ends = rng.uniform(0, 1, (2, 2)) * shape[::-1]
         start, stop = ends.astype(int).tolist()
-        cv2.line(canvas, start, stop, rng.uniform(0, 255, 3).tolist(),
+        cv2.line(canvas, start, stop, [rng.uniform(40, 210)] * 3,
                  int(rng.integers(1, 5)), cv2.LINE_AA)
     return canvas
 
@@ -112,21 +113,24 @@ def _paint(canvas: Field, shape: str, texture: str, centre: NDArray[Any],
     cover = np.zeros(canvas.shape[:2], np.uint8)
     polygon = np.round((points + centre) * 16).astype(np.int32)
     cv2.fillPoly(cover, [polygon], 255, cv2.LINE_AA, shift=4)
-    rows, columns = np.indices(cover.shape, dtype=np.float32)
+    left, top, width, height = cv2.boundingRect(cover)
+    part = np.s_[top:top + height, left:left + width]
+    rows, columns = np.indices((height, width), dtype=np.float32)
     turn = rng.uniform(-_TURN, _TURN)
-    x, y = (columns - centre[0]) / (side / 2), (rows - centre[1]) / (side / 2)
+    x = (columns + left - centre[0]) / (side / 2)
+    y = (rows + top - centre[1]) / (side / 2)
     u = x * np.cos(turn) + y * np.sin(turn)
     v = y * np.cos(turn) - x * np.sin(turn)
     # At least three pixels for half a period, or the pattern is invisible.
-    cycles = min(rng.uniform(2.5, 4.5), max(1.5, side / 6))
+    cycles = min(rng.uniform(2.5, 4), max(1.5, side / 6))
     pattern = _texture(texture, u.astype(np.float32), v.astype(np.float32),
                        cycles)[..., None]
-    dark = rng.uniform(0, 120, 3)
-    light = dark + rng.uniform(70, 135, 3)
+    dark = rng.uniform(0, 110, 3)
+    light = dark + rng.uniform(80, 145, 3)
     if rng.random() < 0.5:
         dark, light = light, dark
-    alpha = cover[..., None].astype(np.float32) / 255
-    canvas += alpha * (dark + pattern * (light - dark) - canvas)
+    alpha = cover[part][..., None].astype(np.float32) / 255
+    canvas[part] += alpha * (dark + pattern * (light - dark) - canvas[part])
     return cover > 127
 
 

@@ -135,7 +135,7 @@ def test_undeclared_category_id(own):
 
 def test_number_of_classes(own):
     own[0].model.architecture.bbox_head.num_classes = 80
-    refuse(own[0], 'num_classes=80', '4 classes')
+    refuse(own[0], 'num_classes=80', '3 classes')
 
 
 def test_empty_split(own):
