@@ -169,10 +169,11 @@ def draw_scene(spec: Spec, rng: np.random.Generator
         annotations.append(dict(category_id=category, bbox=_box(covered),
                                 area=int(covered.sum()), iscrowd=1))
 
-    for _ in range(count):
+    # On a logarithmic scale, most of them in the middle; the largest are
+    # drawn first, or they would hide the others.
+    sides = SMALLEST * (LARGEST / SMALLEST)**rng.beta(2.2, 2, count)
+    for side in np.sort(sides)[::-1]:
         category, shape, texture = CATEGORIES[rng.integers(len(CATEGORIES))]
-        # On a logarithmic scale, most of them in the middle.
-        side = SMALLEST * (LARGEST / SMALLEST)**rng.beta(2.2, 1.6)
         centre = rng.uniform(0.05, 0.95, 2) * size
         before = canvas.copy()
         pixels = _paint(canvas, shape, texture, centre, side, rng)
