@@ -49,7 +49,7 @@ def build_teacher(teacher: str | Mapping[str, Any],
     # Older MMDetections wrote CLASSES, with and without `dataset_meta`.
     model.dataset_meta = {
         key.lower(): value
-        for key, value in meta.get('dataset_meta', meta).items()}
+        for key, value in (meta.get('dataset_meta') or meta).items()}
     model.requires_grad_(False)
     return model.eval()
 
