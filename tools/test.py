@@ -8,7 +8,12 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
 from rdkd.datasets.preflight import check_data
 from rdkd.engine.cli import add_common_arguments, config_from, readable_errors
-from rdkd.engine.launch import build_runner, plain_model, student_config
+from rdkd.engine.launch import (
+    build_runner,
+    finish_processes,
+    plain_model,
+    student_config,
+)
 from rdkd.errors import InputError
 from rdkd.models.teacher import load_strictly
 
@@ -53,6 +58,7 @@ def main() -> None:
             runner.test_evaluator.metrics.append(
                 DumpDetResults(out_file_path=args.out))
         runner.test()
+        finish_processes()
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ from mmengine.device import get_device
 
 from rdkd.datasets.preflight import check_config
 from rdkd.engine.cli import add_common_arguments, config_from, readable_errors
-from rdkd.engine.launch import build_runner, set_resume
+from rdkd.engine.launch import build_runner, finish_processes, set_resume
 from rdkd.errors import InputError
 
 
@@ -46,6 +46,7 @@ def main() -> None:
         set_resume(cfg, args.resume)
         check_config(cfg)
         build_runner(cfg).train()
+        finish_processes()
 
 
 if __name__ == '__main__':

@@ -83,6 +83,16 @@ def prepare_processes(cfg: Config) -> None:
         find_unused_parameters=cfg.get('find_unused_parameters', False))
 
 
+def finish_processes() -> None:
+    """Leave the process group together, at the end of a run.
+
+    A process that ends while another still talks to it makes gloo abort.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def check_resumable(path: str, distilled: bool) -> None:
     """Check that a checkpoint can continue a run of this kind.
 
