@@ -103,7 +103,7 @@ class PositionAttention(nn.Module):
 
 @MODELS.register_module()
 class DualAttention(nn.Module):
-    """``x + alpha * position(x) + beta * channel(x)`` (METHOD: equation of R).
+    """``x + alpha * position(x) + beta * channel(x)`` (DANet; RDKD).
 
     Both branches read the same map.  ``alpha`` and ``beta`` are learnable and
     start at 0, so that the module starts as the identity.

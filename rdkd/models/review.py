@@ -89,7 +89,7 @@ class ReviewFusion(BaseConnector):
 
     For levels from coarse to fine: resize the coarser module's output
     (nearest, [our choice]), concatenate, convolve to the level's channels,
-    add both attentions (RDKD; METHOD of this project in ``docs/method.md``).
+    add both attentions (see ``docs/method.md``).
     The gradient of teacher level ``k`` so reaches every student level
     ``l >= k``.
 

@@ -13,7 +13,7 @@ def levels(channels=(8, 8, 8), requires_grad=False):
 
 
 def literal_chain(module, features):
-    """METHOD section 1 for a chain without attention."""
+    """The review of docs/method.md for a chain without attention."""
     out = [features[-1]]
     for i in reversed(range(len(features) - 1)):
         x = features[i]

@@ -20,7 +20,7 @@ def random_masks(n, r, h, w, seed=0):
 
 
 def literal_distance(student, teacher, mask, sizes):
-    """METHOD section 3 for one image and one mask, cell by cell."""
+    """The distance of docs/method.md for an image and a mask, by cell."""
     channels, height, width = student.shape
     if not mask.any():
         return torch.zeros((), dtype=student.dtype)
