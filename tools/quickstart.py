@@ -188,8 +188,7 @@ def train(phase: str, run: Path, configs: dict[str, Path]) -> None:
                str(configs[phase]), '--resume']
     log = run / f'{phase}.log'
     said = log.stat().st_size if log.is_file() else 0
-    line_form = re.compile(
-        r'Epoch\((train|val)\)\s+\[(\d+)\](?:\[\s*(\d+)/(\d+)\])?')
+    line_form = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\]')
     epochs = Config.fromfile(configs[phase]).train_cfg.max_epochs
     with progress() as bars, log.open('a') as file:
         task = bars.add_task(NAMES[phase], total=epochs)
@@ -203,8 +202,9 @@ def train(phase: str, run: Path, configs: dict[str, Path]) -> None:
                 file.write(line)
                 file.flush()
                 found = line_form.search(line)
-                if found and found[1] == 'train':
-                    done = int(found[2]) - 1 + int(found[3]) / int(found[4])
+                if found:
+                    epoch, step, steps = map(int, found.groups())
+                    done = epoch - 1 + step / steps
                     bars.update(task, completed=done)
             code = process.wait()
         except KeyboardInterrupt:

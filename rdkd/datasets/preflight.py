@@ -292,6 +292,9 @@ def check_data(cfg: Config, split: str) -> None:
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
+    # Of several processes one looks; the others wait where they join it.
+    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) != '0':
+        return
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
@@ -331,9 +334,6 @@ def check_config(cfg: Config) -> None:
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
-    # Of several processes one looks; the others wait where they join it.
-    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) != '0':
-        return
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     check_keys(cfg.model)
     check_data(cfg, 'train')
