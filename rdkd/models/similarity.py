@@ -7,7 +7,6 @@ NeurIPS 2022), but over each image by itself.
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -32,6 +31,27 @@ def standardize(x: Tensor, valid: Tensor, eps: float = 1e-5) -> Tensor:
     centred = x - mean
     variance = (centred.square() * valid).sum(dim=(2, 3), keepdim=True) / area
     return centred * (variance + eps).rsqrt()
+
+
+def pooling_matrix(cells: int, size: int, like: Tensor) -> Tensor:
+    """Adaptive average pooling of one axis, as a matrix.
+
+    Args:
+        cells (int): Length of the axis.
+        size (int): Length it is pooled to.
+        like (Tensor): Gives device and dtype.
+
+    Returns:
+        Tensor: Shape ``(size, cells)``; each row averages one window of
+        :func:`torch.nn.functional.adaptive_avg_pool1d`.
+    """
+    window = torch.arange(size, device=like.device)[:, None]
+    index = torch.arange(cells, device=like.device)
+    # Cell i is in window w if floor(w c / s) <= i < ceil((w + 1) c / s).
+    inside = (index >= window * cells // size) & (
+        index * size < (window + 1) * cells)
+    weights = inside.to(like.dtype)
+    return weights / weights.sum(dim=1, keepdim=True)
 
 
 def pooled_distance(difference: Tensor,
@@ -63,14 +83,16 @@ def pooled_distance(difference: Tensor,
     for i, size in enumerate(pool_sizes, start=1):
         if size >= min(height, width):
             continue
-        share = F.adaptive_avg_pool2d(masks, size)
+        # As products with constants, autograd keeps no map of a region.
+        rows = pooling_matrix(height, size, difference)
+        columns = pooling_matrix(width, size, difference).t()
+        share = rows @ (masks @ columns)
         occupied = (share > 0).to(share.dtype)
         share = torch.where(share > 0, share, torch.ones_like(share))
         per_region = []
-        for region in range(masks.shape[1]):
-            pooled = F.adaptive_avg_pool2d(
-                difference * masks[:, region:region + 1], size)
-            pooled = pooled / share[:, region:region + 1]
+        for mask, inside in zip(masks.split(1, dim=1), share.split(1, dim=1),
+                                strict=True):
+            pooled = rows @ ((difference * mask) @ columns) / inside
             per_region.append(pooled.square().mean(dim=1))
         cells = occupied.sum(dim=(2, 3)).clamp(min=1)
         mean = (torch.stack(per_region, 1) * occupied).sum(dim=(2, 3)) / cells
