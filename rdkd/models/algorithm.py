@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
 from mmrazor.models.algorithms import SingleTeacherDistill
@@ -13,7 +13,13 @@ from torch import Tensor, nn
 
 from rdkd.errors import InputError
 from rdkd.models.distiller import RDKDDistiller
-from rdkd.models.teacher import build_teacher, check_same_input
+from rdkd.models.inherit import inherit_neck_and_heads
+from rdkd.models.normalisation import (
+    Normalisation,
+    image_sizes,
+    renormalise,
+)
+from rdkd.models.teacher import build_teacher
 
 
 @contextmanager
@@ -29,13 +35,18 @@ def isolated_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
+def _counts(parts: Mapping[str, int]) -> str:
+    return ', '.join(f'{part} ({n})' for part, n in parts.items()) or 'none'
+
+
 @MODELS.register_module()
 class DetectorDistillation(SingleTeacherDistill):
     """Train a detector with its own losses and those of a distiller.
 
     The teacher is no submodule: it is in no ``state_dict()``, optimizer or
     DDP bucket, stays in eval mode and only follows ``.to()``.  Only its
-    backbone and neck run.
+    backbone and neck run, on the batch as its own ``data_preprocessor`` would
+    have normalised it.
 
     Args:
         architecture (dict): Config of the student, a plain detector.
@@ -46,11 +57,12 @@ class DetectorDistillation(SingleTeacherDistill):
             :class:`~rdkd.models.distiller.RDKDDistiller`, or MMRazor's
             ``ConfigurableDistiller`` with any of its losses.
         data_preprocessor (dict, optional): Defaults to the student's.
+        inherit (bool): Start the student with the teacher's weights of neck
+            and heads where names and shapes agree.  Defaults to False.
 
     Raises:
-        InputError: If the teacher's checkpoint is missing or does not fit, its
-            images are normalised otherwise, or a recorder of the distiller
-            looks beyond its neck.
+        InputError: If the teacher's checkpoint is missing or does not fit, or
+            a recorder of the distiller looks beyond its neck.
     """
 
     def __init__(self,
@@ -58,11 +70,11 @@ class DetectorDistillation(SingleTeacherDistill):
                  teacher: str | Mapping[str, Any],
                  teacher_ckpt: str | None,
                  distiller: Mapping[str, Any],
-                 data_preprocessor: Mapping[str, Any] | None = None) -> None:
+                 data_preprocessor: Mapping[str, Any] | None = None,
+                 inherit: bool = False) -> None:
         student = MODELS.build(architecture)
         with isolated_random_state(torch.device('cpu')):
             frozen = build_teacher(teacher, teacher_ckpt)
-            check_same_input(student, frozen)
             # MMRazor's own parts are named in its scope.
             with DefaultScope.overwrite_default_scope('mmrazor'):
                 super().__init__(
@@ -70,6 +82,9 @@ class DetectorDistillation(SingleTeacherDistill):
                     teacher=frozen,
                     distiller=distiller,
                     data_preprocessor=data_preprocessor)
+        self.inherit = inherit
+        self._given = Normalisation.of(self.data_preprocessor)
+        self._wanted = Normalisation.of(self.teacher.data_preprocessor)
         # Out of the module tree, so that nothing saves, trains or wraps it.
         object.__setattr__(self, '_teacher', self._modules.pop('teacher'))
         for name, recorder in self.distiller.teacher_recorders.recorders.items(
@@ -102,6 +117,13 @@ class DetectorDistillation(SingleTeacherDistill):
     def init_weights(self) -> None:
         """Initialise the student as if it were alone, then the distiller."""
         self.student.init_weights()
+        if self.inherit:
+            copied, kept = inherit_neck_and_heads(self.student, self.teacher)
+            print_log(
+                'the student starts with the teacher\'s tensors of: '
+                f'{_counts(copied)}; not copied, because no tensor of the '
+                f'teacher has their name and shape: {_counts(kept)}.',
+                'current')
         device = next(self.student.parameters()).device
         with isolated_random_state(device):
             self.distiller.init_weights()
@@ -129,7 +151,9 @@ class DetectorDistillation(SingleTeacherDistill):
                 losses['distill.loss_stopped'] = torch.stack(idle).sum()
             return losses
         with self.distiller.teacher_recorders, torch.no_grad():
-            self.teacher.extract_feat(inputs)
+            self.teacher.extract_feat(
+                renormalise(inputs, self._given, self._wanted,
+                            image_sizes(data_samples)))
         with self.distiller.student_recorders:
             losses = add_prefix(
                 self.student(inputs, data_samples, mode='loss'), 'student')

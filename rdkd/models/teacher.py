@@ -54,32 +54,6 @@ def build_teacher(teacher: str | Mapping[str, Any],
     return model.eval()
 
 
-def _normalisation(detector: BaseModel) -> tuple[Any, ...]:
-    """Mean, standard deviation and channel swap of a detector's input."""
-    preprocessor = detector.data_preprocessor
-    return (*(getattr(preprocessor, name).flatten().tolist()
-              if hasattr(preprocessor, name) else None
-              for name in ('mean', 'std')),
-            getattr(preprocessor, '_channel_conversion', False))
-
-
-def check_same_input(student: BaseModel, teacher: BaseModel) -> None:
-    """Refuse a teacher that was trained on differently normalised images.
-
-    Both see the batch that the student's preprocessor made.
-
-    Raises:
-        InputError: Shows both normalisations.
-    """
-    wants, gets = _normalisation(teacher), _normalisation(student)
-    if wants != gets:
-        raise InputError(
-            'the teacher was trained on images normalised as (mean, std, '
-            f'channels swapped) {wants}, but the student\'s '
-            f'`data_preprocessor` gives {gets}. Train the student with the '
-            'teacher\'s `data_preprocessor`.')
-
-
 def load_strictly(model: BaseModel, state: Mapping[str, Tensor],
                   source: str) -> None:
     """Load a state dict that must fit exactly.
