@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,9 @@ from rdkd.visualization.report import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIGS = dict(teacher='configs/retinanet_mini_teacher.py',
-               student='configs/retinanet_mini_student.py',
-               rdkd='configs/rdkd_retinanet_mini.py')
+CONFIGS = dict(teacher='configs/{}_mini_teacher.py',
+               student='configs/{}_mini_student.py',
+               rdkd='configs/rdkd_{}_mini.py')
 NAMES = dict(teacher='teacher', student='student alone',
              rdkd='student + RDKD')
 console = Console()
@@ -67,6 +67,8 @@ def parse_args() -> argparse.Namespace:
         '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
         help='your own images: a folder with annotations/train.json, '
         'annotations/val.json (COCO format) and images/')
+    parser.add_argument('--detector', default='retinanet',
+                        choices=['retinanet', 'fcos', 'faster_rcnn'])
     parser.add_argument('--epochs', type=int,
                         help='epochs of the student; the teacher trains '
                         'longer in proportion')
@@ -84,7 +86,8 @@ def parse_args() -> argparse.Namespace:
 def run_folder(args: argparse.Namespace) -> Path:
     """Where a run with these settings lives: other settings, other folder."""
     data = args.data.name if args.data else 'mini'
-    parts = [data, *(f'{name}{getattr(args, name)}'
+    detector = [args.detector] if args.detector != 'retinanet' else []
+    parts = [data, *detector, *(f'{name}{getattr(args, name)}'
                      for name in ('epochs', 'size')
                      if getattr(args, name)), f'seed{args.seed}']
     return ROOT / 'work_dirs' / 'quickstart' / '_'.join(parts)
@@ -120,7 +123,7 @@ def make_configs(args: argparse.Namespace, run: Path, data: Path
     classes = tuple(c['name'] for c in train['categories'])
     paths: dict[str, Path] = {}
     for phase, source in CONFIGS.items():
-        cfg = Config.fromfile(ROOT / source)
+        cfg = Config.fromfile(ROOT / source.format(args.detector))
         size = args.size or cfg.image_size
         for split in ('train', 'val', 'test'):
             dataset = cfg[f'{split}_dataloader'].dataset
@@ -132,8 +135,9 @@ def make_configs(args: argparse.Namespace, run: Path, data: Path
         for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
             evaluator.ann_file = str(data / 'annotations' / 'val.json')
         if args.epochs:
+            student = CONFIGS['student'].format(args.detector)
             ratio = args.epochs / Config.fromfile(
-                ROOT / CONFIGS['student']).train_cfg.max_epochs
+                ROOT / student).train_cfg.max_epochs
             epochs = max(1, round(cfg.train_cfg.max_epochs * ratio))
             cfg.train_cfg.max_epochs = epochs
             cfg.train_cfg.val_interval = max(
@@ -147,8 +151,9 @@ def make_configs(args: argparse.Namespace, run: Path, data: Path
         cfg.param_scheduler[0]['end'] = min(cfg.param_scheduler[0]['end'],
                                             max(1, steps // 10))
         cfg.randomness = dict(seed=args.seed)
-        student = cfg.model.get('architecture', cfg.model)
-        student.bbox_head.num_classes = len(classes)
+        model = cfg.model.get('architecture', cfg.model)
+        head = model.get('roi_head', model).bbox_head
+        head.num_classes = len(classes)
         if phase == 'rdkd':
             cfg.model.teacher = str(paths['teacher'])
             cfg.model.teacher_ckpt = str(final_checkpoint(run, 'teacher',
@@ -340,6 +345,7 @@ def main() -> None:
     teacher, alone, distilled = (100 * r.metrics['coco/bbox_mAP']
                                  for r in results)
     command = shlex.join(['bash', 'tools/quickstart.sh', *sys.argv[1:]])
+    packages = packages_distributions()  # mmcv is of mmcv or of onedl-mmcv
     write_report(
         run / 'report',
         title='RDKD: a student alone and distilled',
@@ -348,9 +354,9 @@ def main() -> None:
         f'({distilled - alone:+.1f}); its teacher has {teacher:.1f}.',
         command=command,
         versions=dict(
-            {name: version(name) for name in
-             ('rdkd', 'torch', 'onedl-mmengine', 'onedl-mmcv',
-              'onedl-mmdetection', 'mmrazor', 'pycocotools')},
+            {name: version(name) for module in
+             ('rdkd', 'torch', 'mmengine', 'mmcv', 'mmdet', 'mmrazor',
+              'pycocotools') for name in packages[module][:1]},
             Python=platform.python_version(), seed=str(args.seed)),
         notes=['Time per image: the model\'s forward pass on one blank image '
                f'with {torch.get_num_threads()} threads, median, the models '
