@@ -22,4 +22,8 @@ model = dict(
         fg_weight=1.0,
         bg_weight=0.5,
         kv_size=32))
-custom_hooks = [*_base_.custom_hooks, dict(type='TeacherClassesHook')]
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='TeacherClassesHook'),
+    dict(type='DeployHook')
+]

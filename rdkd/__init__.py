@@ -3,7 +3,7 @@ from rdkd.bridge import import_mmrazor
 
 import_mmrazor()
 
-from rdkd import checkpoint, engine, models  # noqa: E402
+from rdkd import checkpoint, engine, model_zoo, models  # noqa: E402
 
 __version__ = '0.1.0'
-__all__ = ['__version__', 'checkpoint', 'engine', 'models']
+__all__ = ['__version__', 'checkpoint', 'engine', 'model_zoo', 'models']

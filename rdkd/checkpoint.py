@@ -163,6 +163,41 @@ def detector_state_dict(checkpoint: Mapping[str, Any],
     return OrderedDict(state)
 
 
+def save_whole(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint beside its place and move it there.
+
+    Args:
+        checkpoint (Mapping[str, Any]): What to write.
+        path (Path): Where; an existing file is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.partial')
+    torch.save(checkpoint, partial)
+    partial.replace(path)
+
+
+def deployable(checkpoint: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The part of a training checkpoint that is deployed.
+
+    Args:
+        checkpoint (Mapping[str, Any]): Of a distillation run or of a plain
+            detector.
+        source (str): Where it is from, for the message.
+
+    Returns:
+        dict: The plain detector's ``state_dict``, and of ``meta`` what says
+        which classes it knows and how long it was trained.
+
+    Raises:
+        InputError: As :func:`detector_state_dict`.
+    """
+    meta = checkpoint.get('meta', {})
+    return dict(
+        state_dict=detector_state_dict(checkpoint, source),
+        meta={key: meta[key] for key in
+              ('dataset_meta', 'epoch', 'iter', 'seed') if key in meta})
+
+
 def latest_checkpoint(work_dir: str | Path) -> tuple[Path | None, list[Path]]:
     """The newest whole ``epoch_N.pth`` or ``iter_N.pth`` of a run.
 

@@ -1,5 +1,8 @@
 """Tiny real models and data that several tests share."""
+import functools
 import os
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -99,3 +102,16 @@ def batch(mini_data, student_cfg):
     data = next(iter(loader))
     preprocessor = MODELS.build(student_cfg.model.data_preprocessor)
     return preprocessor(data, training=True)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A web server on this machine, and its folder."""
+    folder = tmp_path / 'web'
+    folder.mkdir()
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=folder)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield folder, f'http://127.0.0.1:{httpd.server_port}'
+        httpd.shutdown()

@@ -1,9 +1,6 @@
 """Reading checkpoints: what is read, refused, preferred."""
-import functools
 import os
 import pickle
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -57,19 +54,6 @@ def test_code_in_a_checkpoint_never_runs(tmp_path, load):
         with pytest.raises(InputError, match='refused'):
             load(str(file))
     assert not (tmp_path / 'ran').exists()
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """A web server on this machine, and its folder."""
-    folder = tmp_path / 'web'
-    folder.mkdir()
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=folder)
-    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield folder, f'http://127.0.0.1:{httpd.server_port}'
-        httpd.shutdown()
 
 
 def test_code_in_a_downloaded_checkpoint_never_runs(server, tmp_path):

@@ -6,9 +6,7 @@ the teacher nor what was learnt only to distil.
 import argparse
 from pathlib import Path
 
-import torch
-
-from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
+from rdkd.checkpoint import deployable, load_checkpoint_file, save_whole
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
 
@@ -22,15 +20,10 @@ def main() -> None:
         out = Path(args.out)
         if out.exists():
             raise InputError(f'{out} exists already. Choose another name.')
-        checkpoint = load_checkpoint_file(args.checkpoint)
-        state = detector_state_dict(checkpoint, args.checkpoint)
-        meta = checkpoint.get('meta', {})
-        kept = {key: meta[key] for key in
-                ('dataset_meta', 'epoch', 'iter', 'seed') if key in meta}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = out.with_name(out.name + '.partial')
-        torch.save(dict(state_dict=state, meta=kept), partial)
-        partial.replace(out)
+        student = deployable(load_checkpoint_file(args.checkpoint),
+                             args.checkpoint)
+        save_whole(student, out)
+        state = student['state_dict']
         total = sum(value.numel() for value in state.values())
         print(f'{out}: {len(state)} tensors, {total / 1e6:.2f} M values')
 

@@ -133,12 +133,14 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         cfg.resume, cfg.load_from = True, resume
         return
     newest, broken = latest_checkpoint(cfg.work_dir)
+    deployed = sorted(Path(cfg.work_dir).glob('student_*.pth'))
     if resume is None:
-        if newest or broken:
+        found = [newest] if newest else [*broken, *deployed]
+        if found:
             raise InputError(
                 f'{cfg.work_dir} holds checkpoints of an earlier run '
-                f'({(newest or broken[0]).name}). Add --resume to continue '
-                'it, or choose another --work-dir.')
+                f'({found[0].name}). Add --resume to continue it, or choose '
+                'another --work-dir.')
         return
     for path in broken:
         print_log(f'{path} is cut off and is not used.', 'current',
@@ -147,6 +149,10 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         raise InputError(
             f'no checkpoint in {cfg.work_dir} is whole. Remove '
             f'{", ".join(path.name for path in broken)} to start again.')
+    if newest is None and deployed:
+        raise InputError(
+            f'{cfg.work_dir} holds {deployed[0].name} of an earlier run but '
+            'no checkpoint to continue it from. Choose another --work-dir.')
     if newest:
         cfg.resume, cfg.load_from = True, str(newest)
 

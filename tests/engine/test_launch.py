@@ -105,3 +105,11 @@ def test_classes_of_teacher_and_student():
         check_classes(['b', 'a'], ('a', 'b'))
     with pytest.raises(InputError, match=r"\['c'\].*\['b'\]"):
         check_classes(['a', 'c'], ('a', 'b'))
+
+
+@pytest.mark.parametrize('resume', [None, 'auto'])
+def test_a_student_of_an_earlier_run_is_not_written_over(cfg, tmp_path,
+                                                         resume):
+    torch.save(dict(), tmp_path / 'student_best.pth')
+    with pytest.raises(InputError, match=r'student_best\.pth'):
+        set_resume(cfg, resume)
