@@ -269,17 +269,17 @@ def check_dataset(dataset: Mapping[str, Any], training: bool
     return classes
 
 
-def _class_counts(model: Any) -> Iterator[int]:
-    """Every ``num_classes`` of a detector's heads."""
+def class_counts(model: Any) -> Iterator[int]:
+    """Every ``num_classes`` of a detector's heads, region proposals aside."""
     if isinstance(model, Mapping):
         for key, value in model.items():
             if key == 'num_classes':
                 yield value
             elif key != 'rpn_head':
-                yield from _class_counts(value)
+                yield from class_counts(value)
     elif isinstance(model, Sequence) and not isinstance(model, str):
         for value in model:
-            yield from _class_counts(value)
+            yield from class_counts(value)
 
 
 def check_data(cfg: Config, split: str) -> None:
@@ -308,7 +308,7 @@ def check_data(cfg: Config, split: str) -> None:
     for dataset in datasets:
         classes = check_dataset(dataset, training=split == 'train')
         for name, model in models.items():
-            wrong = sorted(set(_class_counts(model)) - {len(classes)})
+            wrong = sorted(set(class_counts(model)) - {len(classes)})
             if wrong:
                 raise InputError(
                     f'the {name}\'s head has num_classes={_some(wrong)} but '

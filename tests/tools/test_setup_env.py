@@ -1,5 +1,6 @@
-"""What the set-up says when something is missing, and that it does no work
-twice.  Making an environment for real is what CI does before any test."""
+"""What the set-up says when something is missing, that it does no work twice
+and keeps the stacks apart.  Making an environment for real is what CI does
+before any test."""
 import importlib.util
 import os
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+VENV = Path(sys.prefix)
+STACKS = ['onedl', 'original']
 
 
 @pytest.fixture
@@ -60,7 +63,9 @@ def test_no_libgl(setup_env, monkeypatch):
     failed = subprocess.CompletedProcess(
         [], 1, '', 'ImportError: libGL.so.1: cannot open shared object')
     monkeypatch.setattr(setup_env.subprocess, 'run', lambda *a, **k: failed)
-    assert 'libgl1' in stopped(lambda: setup_env.install_packages(False))
+    stack = setup_env.STACKS['onedl']
+    assert 'libgl1' in stopped(
+        lambda: setup_env.install_packages(stack, False))
 
 
 def test_no_python_at_all(tmp_path):
@@ -75,13 +80,89 @@ def test_no_python_at_all(tmp_path):
     assert 'Python 3.10, 3.11 or 3.12 was not found' in done.stderr
 
 
-@pytest.mark.skipif(not (ROOT / '.venv/rdkd-setup.json').is_file(),
+@pytest.mark.skipif(not (VENV / 'rdkd-setup.json').is_file(),
                     reason='not in an environment of tools/env.sh')
 def test_a_second_run_does_nothing():
-    done = subprocess.run(['bash', str(ROOT / 'tools/env.sh'), '--tests'],
-                          capture_output=True, text=True, check=False)
+    stack = VENV.name.removeprefix('.venv-') if '-' in VENV.name else 'onedl'
+    done = subprocess.run(
+        ['bash', str(ROOT / 'tools/env.sh'), '--tests', '--stack', stack],
+        capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stdout == done.stderr == ''
+
+
+@pytest.fixture
+def steps(setup_env, monkeypatch, tmp_path):
+    """The steps of a set-up that only notes what it would do, and where."""
+    done = []
+    for name, stack in setup_env.STACKS.items():
+        venv = tmp_path / stack.venv.name
+        venv.mkdir()
+        monkeypatch.setitem(setup_env.STACKS, name, stack._replace(venv=venv))
+    for name in ('make_venv', 'install_torch', 'install_packages',
+                 'install_mmcv'):
+        monkeypatch.setattr(setup_env, name, lambda stack, *rest, name=name:
+                            done.append((name, stack.venv.name)))
+    for name in ('run', 'pip'):
+        monkeypatch.setattr(setup_env, name, lambda *a, **k: True)
+    monkeypatch.setattr(setup_env, 'check_machine', lambda: None)
+
+    def main(*arguments):
+        done.clear()
+        monkeypatch.setattr(sys, 'argv', ['setup_env.py', *arguments])
+        setup_env.main()
+        return list(done)
+
+    return main
+
+
+def test_each_stack_has_its_own_environment(steps):
+    """One that is ready says nothing about the other."""
+    assert {venv for _, venv in steps()} == {'.venv'}
+    original = steps('--stack', 'original')
+    assert [step for step, _ in original] == [
+        'make_venv', 'install_torch', 'install_packages', 'install_mmcv']
+    assert {venv for _, venv in original} == {'.venv-original'}
+    assert steps('--stack', 'onedl') == steps('--stack', 'original') == []
+
+
+def test_each_stack_has_its_own_packages(setup_env):
+    files = {name: {file.name for file in setup_env.requirements(stack, True)}
+             for name, stack in setup_env.STACKS.items()}
+    common = {'build.txt', 'runtime.txt', 'tests.txt'}
+    assert files == {name: {f'{name}.txt', *common} for name in STACKS}
+    for stack in setup_env.STACKS.values():
+        assert all(file.is_file() for file in setup_env.requirements(
+            stack, True))
+
+
+def test_a_compiled_mmcv_is_kept_for_its_stack_alone(setup_env, monkeypatch):
+    monkeypatch.setattr(setup_env, 'output', lambda *a: 'the same torch')
+    assert len(set(map(setup_env.mmcv_key, setup_env.STACKS.values()))) == 2
+
+
+@pytest.mark.parametrize(('stack', 'mmcv'), [
+    ('onedl', 'onedl-mmcv'), ('original', 'mmcv')])
+def test_the_source_of_the_stacks_mmcv_is_fetched(
+        setup_env, monkeypatch, tmp_path, stack, mmcv):
+    asked = []
+    monkeypatch.setattr(setup_env, 'pip', lambda *a: asked.extend(a))
+    stack = setup_env.STACKS[stack]
+    message = stopped(lambda: setup_env.compile_mmcv(
+        stack, tmp_path / 'wheels', tmp_path / 'build', 0))
+    assert f'the source of {mmcv}==' in message
+    assert asked[-1] == stack.mmcv
+    assert asked[asked.index('--no-binary') + 1] == mmcv
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['--stack'], '--stack needs a name: onedl or original'),
+    (['--stack', 'other'], 'invalid choice')])
+def test_test_sh_refuses_other_stacks(arguments, message):
+    done = subprocess.run(['bash', str(ROOT / 'tools/test.sh'), *arguments],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert message in done.stderr
 
 
 def test_the_progress_of_the_compiler_is_shown(setup_env, tmp_path, capsys):

@@ -1,0 +1,8 @@
+# FCOS R101 on FLIR, 24 epochs: the teacher.
+_base_ = ['./fcos_r50_flir.py']
+
+model = dict(
+    backbone=dict(
+        depth=101,
+        init_cfg=dict(
+            type='Pretrained', checkpoint='open-mmlab://detectron/resnet101_caffe')))

@@ -1,0 +1,32 @@
+# RetinaNet R50 distilled from RetinaNet R101 on FLIR, 24 epochs.
+# The baseline is retinanet_r50_flir.py; the teacher is trained with
+#   python tools/train.py configs/retinanet_r101_flir.py
+_base_ = ['./retinanet_r50_flir.py']
+
+# A file or a URL: --cfg-options model.teacher_ckpt=FILE replaces it.
+teacher_ckpt = 'work_dirs/retinanet_r101_flir/epoch_24.pth'
+
+model = dict(
+    _delete_=True,
+    type='DetectorDistillation',
+    architecture=_base_.model,
+    teacher='{{ fileDirname }}/retinanet_r101_flir.py',
+    teacher_ckpt=teacher_ckpt,
+    distiller=dict(
+        type='RDKDDistiller',
+        # As for RetinaNet; not tuned on FLIR.
+        loss_weight=6.0,
+        review=True,
+        attention=True,
+        decouple=True,
+        pyramid=True,
+        standardize=True,
+        direct=0.5,
+        fg_weight=1.0,
+        bg_weight=0.5,
+        kv_size=32))
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='TeacherClassesHook'),
+    dict(type='DeployHook')
+]

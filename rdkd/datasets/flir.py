@@ -1,0 +1,268 @@
+"""The FLIR ADAS thermal data set, either release, as COCO files."""
+import json
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from rdkd.errors import InputError
+
+#: The classes that are kept; their category ids are 1 to 4.
+CLASSES = ('person', 'bicycle', 'car', 'dog')
+_ALIASES = {'bike': 'bicycle'}
+
+#: What is read of FLIR's files, and its types.
+_FIELDS: dict[str, dict[str, Any]] = {
+    'images': dict(id=int | str, file_name=str, width=int | float,
+                   height=int | float),
+    'categories': dict(id=int, name=str),
+    'annotations': dict(image_id=int | str, category_id=int, bbox=list),
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where a release keeps its splits, and each its file and images."""
+    name: str
+    folders: dict[str, str]
+    annotations: str
+    images: str
+
+
+RELEASES = (
+    Release('v1.3', {'train': 'train', 'val': 'val', 'video': 'video'},
+            'thermal_annotations.json', 'thermal_8_bit'),
+    Release('v2', {'train': 'images_thermal_train',
+                   'val': 'images_thermal_val',
+                   'video': 'video_thermal_test'}, 'coco.json', 'data'))
+
+
+@dataclass
+class Split:
+    """One converted split, and what was dropped on the way."""
+    name: str
+    coco: dict[str, Any]
+    #: The source of every image, by its new name.
+    files: dict[str, Path] = field(default_factory=dict)
+    #: The images that are listed but not there.
+    missing: list[str] = field(default_factory=list)
+    #: How many of a class came to which end (see ``clip_box``).
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    #: How many of each other class were dropped.
+    others: Counter[str] = field(default_factory=Counter)
+
+
+def find_release(root: Path) -> Release:
+    """Tell the release by its annotation files.
+
+    Raises:
+        InputError: If ``root`` is neither; says what it lacks.
+    """
+    lacks = []
+    for release in RELEASES:
+        files = [f'{release.folders[split]}/{release.annotations}'
+                 for split in ('train', 'val')]
+        absent = [file for file in files if not (root / file).is_file()]
+        if not absent:
+            return release
+        lacks.append(f'for {release.name} it lacks {" and ".join(absent)}')
+    raise InputError(f'{root} is no release of FLIR ADAS: {"; ".join(lacks)}. '
+                     'Give the folder that holds them.')
+
+
+def find_image(folder: Path, images: str, name: str) -> Path | None:
+    """Find an image whose listed name may lack the folder or extension."""
+    for file in (folder / name, folder / images / name):
+        for suffix in ('', '.jpeg', '.jpg'):
+            if (found := Path(f'{file}{suffix}')).is_file():
+                return found
+    return None
+
+
+def clip_box(box: list[float], width: float, height: float
+             ) -> tuple[str, list[float]]:
+    """Cut a box ``[x, y, width, height]`` off at the edges of its image.
+
+    Returns:
+        tuple: Its end (``'kept'``, ``'clipped'``, ``'no size'`` or
+        ``'outside'``) and what is left of it.
+    """
+    x, y, w, h = box
+    if w <= 0 or h <= 0:
+        return 'no size', box
+    left, top = max(x, 0), max(y, 0)
+    # Not right minus left: boxes that are not cut keep their exact size.
+    w -= left - x + max(x + w - width, 0)
+    h -= top - y + max(y + h - height, 0)
+    if w <= 0 or h <= 0:
+        return 'outside', box
+    clipped = [left, top, w, h]
+    return ('kept' if clipped == box else 'clipped'), clipped
+
+
+def read_annotations(path: Path) -> dict[str, Any]:
+    """Read an annotation file of FLIR's and check what is used of it.
+
+    Raises:
+        InputError: Names the file and what is wrong with it.
+    """
+    try:
+        flir = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise InputError(f'{path} is not JSON: {error}. Unpack or download '
+                         'it again.') from error
+    for part, fields in _FIELDS.items():
+        if not isinstance(flir, dict) or not isinstance(flir.get(part), list):
+            raise InputError(f'{path} is not a COCO file: it has no list '
+                             f'{part!r}. Unpack or download it again.')
+        for position, entry in enumerate(flir[part]):
+            wrong = [key for key, kind in fields.items()
+                     if not isinstance(entry, dict)
+                     or not isinstance(entry.get(key), kind)]
+            if not wrong and part == 'annotations' and not (
+                    len(entry['bbox']) == 4 and all(
+                        isinstance(v, int | float) and math.isfinite(v)
+                        for v in entry['bbox'])):
+                wrong = ['bbox [x, y, width, height]']
+            if wrong:
+                raise InputError(f'{path}: {part}[{position}] has no valid '
+                                 f'{", ".join(wrong)}. Correct or remove it.')
+    for part in ('images', 'categories'):
+        ids = Counter(entry['id'] for entry in flir[part])
+        repeated = ', '.join(str(i) for i, n in ids.items() if n > 1)
+        if repeated:
+            raise InputError(f'{path}: ids occur twice in {part}: {repeated}. '
+                             'Unpack or download it again.')
+    return flir
+
+
+def read_split(root: Path, release: Release, name: str,
+               image_ids: Iterator[int], annotation_ids: Iterator[int]
+               ) -> Split:
+    """Read one split and keep what can be used, under the next free ids.
+
+    Raises:
+        InputError: If the file is broken or nothing of it is left.
+    """
+    folder = root / release.folders[name]
+    path = folder / release.annotations
+    flir = read_annotations(path)
+    split = Split(name, dict(
+        info=dict(description=f'FLIR ADAS {release.name}, thermal, {name}'),
+        images=[], annotations=[],
+        categories=[dict(id=i, name=c) for i, c in enumerate(CLASSES, 1)]))
+    images: dict[int | str, dict[str, Any] | None] = {}
+    for entry in flir['images']:
+        file = find_image(folder, release.images, entry['file_name'])
+        images[entry['id']] = None
+        if file is None:
+            split.missing.append(entry['file_name'])
+            continue
+        if file.name in split.files:
+            raise InputError(f'{path} lists {file.name} twice, again as image '
+                             f'{entry["id"]}. Remove one of them.')
+        split.files[file.name] = file
+        images[entry['id']] = dict(
+            id=next(image_ids), file_name=file.name, width=entry['width'],
+            height=entry['height'])
+        split.coco['images'].append(images[entry['id']])
+    names = {category['id']: _ALIASES.get(category['name'], category['name'])
+             for category in flir['categories']}
+    for position, entry in enumerate(flir['annotations']):
+        if entry['image_id'] not in images:
+            raise InputError(f'{path}: annotations[{position}] is of image id '
+                             f'{entry["image_id"]}, which the file does not '
+                             'list. Correct or remove it.')
+        image = images[entry['image_id']]
+        label = names.get(entry['category_id'],
+                          f'undeclared id {entry["category_id"]}')
+        if label not in CLASSES:
+            split.others[label] += 1
+        elif image is None:
+            split.counts[label, 'no file'] += 1
+        else:
+            end, box = clip_box(entry['bbox'], image['width'],
+                                image['height'])
+            split.counts[label, end] += 1
+            if end not in ('kept', 'clipped'):
+                continue
+            area, given = box[2] * box[3], entry.get('area')
+            if isinstance(given, int | float) and given > 0:
+                area = min(given, area)
+            split.coco['annotations'].append(dict(
+                id=next(annotation_ids), image_id=image['id'],
+                category_id=CLASSES.index(label) + 1, bbox=box, area=area,
+                iscrowd=int(bool(entry.get('iscrowd')))))
+    if not split.coco['annotations']:
+        raise InputError(
+            f'{path} gives no box of {", ".join(CLASSES)}: {len(split.files)} '
+            f'of its {len(images)} images are in {folder / release.images}, '
+            f'its categories are {", ".join(names.values())}.')
+    return split
+
+
+def _write(splits: list[Split], folder: Path, copy: bool) -> None:
+    (folder / 'annotations').mkdir()
+    for split in splits:
+        images = folder / 'images' / split.name
+        images.mkdir(parents=True)
+        what = f'{"copying" if copy else "linking"} {split.name}'
+        for name, file in track(split.files.items(), what, transient=True):
+            if copy:
+                # Not the permissions: the source may be read-only.
+                shutil.copyfile(file, images / name)
+            else:
+                os.symlink(file.resolve(), images / name)
+        (folder / 'annotations' / f'{split.name}.json').write_text(
+            json.dumps(split.coco))
+
+
+def convert(source: str | os.PathLike[str], out: str | os.PathLike[str],
+            copy: bool = False) -> list[Split]:
+    """Convert a release into COCO files and folders of images.
+
+    It is written to ``out.partial`` and moved to ``out`` when it is whole.
+
+    Args:
+        source (path): The folder of a release.  Nothing in it is changed.
+        out (path): Folder to make.
+        copy (bool): Copy the images instead of linking to them.
+
+    Raises:
+        InputError: If ``source`` cannot be used or ``out`` cannot be made.
+    """
+    root, target = Path(source).resolve(), Path(out).resolve()
+    release = find_release(root)
+    # A split's folder may itself be a link to elsewhere.
+    for folder in (root, *(root / f for f in release.folders.values())):
+        if folder.resolve() in (target, *target.parents):
+            raise InputError(f'{target} is inside {root}, which is only read. '
+                             'Choose a folder outside of it.')
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f'{target} exists and is not empty. Nothing was '
+                         'changed: choose another folder or remove that one.')
+    images, annotations = count(1), count(1)
+    splits = [read_split(root, release, name, images, annotations)
+              for name, folder in release.folders.items()
+              if (root / folder / release.annotations).is_file()]
+    partial = target.with_name(f'{target.name}.partial')
+    if partial.exists():
+        raise InputError(f'{partial} exists. If it was left there by a '
+                         'conversion that was killed, remove it.')
+    try:
+        partial.mkdir(parents=True)
+        _write(splits, partial, copy)
+        partial.rename(target)
+    except OSError as error:
+        raise InputError(f'{target} cannot be written: {error}. Where the '
+                         'disk cannot hold links, use --copy.') from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return splits
