@@ -1,6 +1,5 @@
 """The FLIR ADAS thermal data set, either release, as COCO files."""
 import json
-import math
 import os
 import shutil
 from collections import Counter
@@ -29,19 +28,19 @@ _FIELDS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Release:
-    """Where a release keeps its splits, and each its file and images."""
+    """Where a release keeps its annotations and, beside them, its images."""
     name: str
-    folders: dict[str, str]
-    annotations: str
     images: str
+    files: dict[str, str]
 
 
 RELEASES = (
-    Release('v1.3', {'train': 'train', 'val': 'val', 'video': 'video'},
-            'thermal_annotations.json', 'thermal_8_bit'),
-    Release('v2', {'train': 'images_thermal_train',
-                   'val': 'images_thermal_val',
-                   'video': 'video_thermal_test'}, 'coco.json', 'data'))
+    Release('v1.3', 'thermal_8_bit', {
+        s: f'{s}/thermal_annotations.json' for s in ('train', 'val', 'video')
+    }),
+    Release('v2', 'data', {'train': 'images_thermal_train/coco.json',
+                           'val': 'images_thermal_val/coco.json',
+                           'video': 'video_thermal_test/coco.json'}))
 
 
 @dataclass
@@ -53,10 +52,8 @@ class Split:
     files: dict[str, Path] = field(default_factory=dict)
     #: The images that are listed but not there.
     missing: list[str] = field(default_factory=list)
-    #: How many of a class came to which end (see ``clip_box``).
-    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    #: How many of each other class were dropped.
-    others: Counter[str] = field(default_factory=Counter)
+    #: How many boxes of which class came to which end (see ``clip_box``).
+    boxes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 def find_release(root: Path) -> Release:
@@ -67,9 +64,8 @@ def find_release(root: Path) -> Release:
     """
     lacks = []
     for release in RELEASES:
-        files = [f'{release.folders[split]}/{release.annotations}'
-                 for split in ('train', 'val')]
-        absent = [file for file in files if not (root / file).is_file()]
+        absent = [file for split, file in release.files.items()
+                  if split != 'video' and not (root / file).is_file()]
         if not absent:
             return release
         lacks.append(f'for {release.name} it lacks {" and ".join(absent)}')
@@ -79,11 +75,10 @@ def find_release(root: Path) -> Release:
 
 def find_image(folder: Path, images: str, name: str) -> Path | None:
     """Find an image whose listed name may lack the folder or extension."""
-    for file in (folder / name, folder / images / name):
-        for suffix in ('', '.jpeg', '.jpg'):
-            if (found := Path(f'{file}{suffix}')).is_file():
-                return found
-    return None
+    places = (folder / name, folder / images / name)
+    files = (Path(f'{place}{suffix}') for place in places
+             for suffix in ('', '.jpeg', '.jpg'))
+    return next(filter(Path.is_file, files), None)
 
 
 def clip_box(box: list[float], width: float, height: float
@@ -95,13 +90,14 @@ def clip_box(box: list[float], width: float, height: float
         ``'outside'``) and what is left of it.
     """
     x, y, w, h = box
-    if w <= 0 or h <= 0:
+    # Written so that not-a-number is no size, and outside.
+    if not (w > 0 and h > 0):
         return 'no size', box
     left, top = max(x, 0), max(y, 0)
     # Not right minus left: boxes that are not cut keep their exact size.
     w -= left - x + max(x + w - width, 0)
     h -= top - y + max(y + h - height, 0)
-    if w <= 0 or h <= 0:
+    if not (w > 0 and h > 0):
         return 'outside', box
     clipped = [left, top, w, h]
     return ('kept' if clipped == box else 'clipped'), clipped
@@ -115,22 +111,20 @@ def read_annotations(path: Path) -> dict[str, Any]:
     """
     try:
         flir = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{path} is not JSON: {error}. Unpack or download '
-                         'it again.') from error
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path} cannot be read: {error}. Unpack it again.'
+                         ) from error
     for part, fields in _FIELDS.items():
         if not isinstance(flir, dict) or not isinstance(flir.get(part), list):
             raise InputError(f'{path} is not a COCO file: it has no list '
-                             f'{part!r}. Unpack or download it again.')
+                             f'{part!r}. Unpack it again.')
         for position, entry in enumerate(flir[part]):
             wrong = [key for key, kind in fields.items()
                      if not isinstance(entry, dict)
-                     or not isinstance(entry.get(key), kind)]
-            if not wrong and part == 'annotations' and not (
-                    len(entry['bbox']) == 4 and all(
-                        isinstance(v, int | float) and math.isfinite(v)
-                        for v in entry['bbox'])):
-                wrong = ['bbox [x, y, width, height]']
+                     or not isinstance(entry.get(key), kind)
+                     or (key == 'bbox' and [
+                         isinstance(v, int | float) for v in entry[key]
+                     ] != [True] * 4)]
             if wrong:
                 raise InputError(f'{path}: {part}[{position}] has no valid '
                                  f'{", ".join(wrong)}. Correct or remove it.')
@@ -139,7 +133,7 @@ def read_annotations(path: Path) -> dict[str, Any]:
         repeated = ', '.join(str(i) for i, n in ids.items() if n > 1)
         if repeated:
             raise InputError(f'{path}: ids occur twice in {part}: {repeated}. '
-                             'Unpack or download it again.')
+                             'Correct them, or unpack it again.')
     return flir
 
 
@@ -151,48 +145,40 @@ def read_split(root: Path, release: Release, name: str,
     Raises:
         InputError: If the file is broken or nothing of it is left.
     """
-    folder = root / release.folders[name]
-    path = folder / release.annotations
+    path = root / release.files[name]
     flir = read_annotations(path)
     split = Split(name, dict(
-        info=dict(description=f'FLIR ADAS {release.name}, thermal, {name}'),
+        info=dict(description=f'FLIR ADAS {release.name}, thermal images'),
         images=[], annotations=[],
         categories=[dict(id=i, name=c) for i, c in enumerate(CLASSES, 1)]))
-    images: dict[int | str, dict[str, Any] | None] = {}
+    images = dict.fromkeys(entry['id'] for entry in flir['images'])
     for entry in flir['images']:
-        file = find_image(folder, release.images, entry['file_name'])
-        images[entry['id']] = None
+        file = find_image(path.parent, release.images, entry['file_name'])
         if file is None:
             split.missing.append(entry['file_name'])
-            continue
-        if file.name in split.files:
-            raise InputError(f'{path} lists {file.name} twice, again as image '
-                             f'{entry["id"]}. Remove one of them.')
-        split.files[file.name] = file
-        images[entry['id']] = dict(
-            id=next(image_ids), file_name=file.name, width=entry['width'],
-            height=entry['height'])
-        split.coco['images'].append(images[entry['id']])
+        elif file.name in split.files:
+            raise InputError(f'{path} lists {file.name} twice. Remove one.')
+        else:
+            split.files[file.name] = file
+            split.coco['images'].append(dict(
+                id=next(image_ids), file_name=file.name,
+                width=entry['width'], height=entry['height']))
+            images[entry['id']] = split.coco['images'][-1]
     names = {category['id']: _ALIASES.get(category['name'], category['name'])
              for category in flir['categories']}
     for position, entry in enumerate(flir['annotations']):
-        if entry['image_id'] not in images:
+        source, category = entry['image_id'], entry['category_id']
+        if source not in images:
             raise InputError(f'{path}: annotations[{position}] is of image id '
-                             f'{entry["image_id"]}, which the file does not '
-                             'list. Correct or remove it.')
-        image = images[entry['image_id']]
-        label = names.get(entry['category_id'],
-                          f'undeclared id {entry["category_id"]}')
-        if label not in CLASSES:
-            split.others[label] += 1
-        elif image is None:
-            split.counts[label, 'no file'] += 1
-        else:
-            end, box = clip_box(entry['bbox'], image['width'],
-                                image['height'])
-            split.counts[label, end] += 1
-            if end not in ('kept', 'clipped'):
-                continue
+                             f'{source}, which is not listed. Remove it.')
+        image: Any = images[source]
+        label = names.get(category, f'undeclared {category}')
+        end, box = 'other class', entry['bbox']
+        if label in CLASSES:
+            end, box = clip_box(box, image['width'], image['height']
+                                ) if image else ('no file', box)
+        split.boxes[label, end] += 1
+        if end in ('kept', 'clipped'):
             area, given = box[2] * box[3], entry.get('area')
             if isinstance(given, int | float) and given > 0:
                 area = min(given, area)
@@ -202,24 +188,22 @@ def read_split(root: Path, release: Release, name: str,
                 iscrowd=int(bool(entry.get('iscrowd')))))
     if not split.coco['annotations']:
         raise InputError(
-            f'{path} gives no box of {", ".join(CLASSES)}: {len(split.files)} '
-            f'of its {len(images)} images are in {folder / release.images}, '
-            f'its categories are {", ".join(names.values())}.')
+            f'{path} gives no box of {", ".join(CLASSES)}. {len(split.files)} '
+            f'of its {len(images)} images are there, its categories are: '
+            f'{", ".join(names.values())}.')
     return split
 
 
 def _write(splits: list[Split], folder: Path, copy: bool) -> None:
-    (folder / 'annotations').mkdir()
+    # Copies without permissions: those of the source may be read-only.
+    put = shutil.copyfile if copy else os.symlink
+    (folder / 'annotations').mkdir(parents=True)
     for split in splits:
         images = folder / 'images' / split.name
         images.mkdir(parents=True)
         what = f'{"copying" if copy else "linking"} {split.name}'
         for name, file in track(split.files.items(), what, transient=True):
-            if copy:
-                # Not the permissions: the source may be read-only.
-                shutil.copyfile(file, images / name)
-            else:
-                os.symlink(file.resolve(), images / name)
+            put(file.resolve(), images / name)
         (folder / 'annotations' / f'{split.name}.json').write_text(
             json.dumps(split.coco))
 
@@ -241,23 +225,20 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str],
     root, target = Path(source).resolve(), Path(out).resolve()
     release = find_release(root)
     # A split's folder may itself be a link to elsewhere.
-    for folder in (root, *(root / f for f in release.folders.values())):
+    for folder in (root, *((root / f).parent for f in release.files.values())):
         if folder.resolve() in (target, *target.parents):
             raise InputError(f'{target} is inside {root}, which is only read. '
                              'Choose a folder outside of it.')
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f'{target} exists and is not empty. Nothing was '
-                         'changed: choose another folder or remove that one.')
+    partial = target.with_name(f'{target.name}.partial')
+    for folder in (target, partial):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f'{folder} exists and is not empty. Nothing was '
+                             'changed: choose another folder or remove it.')
     images, annotations = count(1), count(1)
     splits = [read_split(root, release, name, images, annotations)
-              for name, folder in release.folders.items()
-              if (root / folder / release.annotations).is_file()]
-    partial = target.with_name(f'{target.name}.partial')
-    if partial.exists():
-        raise InputError(f'{partial} exists. If it was left there by a '
-                         'conversion that was killed, remove it.')
+              for name, file in release.files.items()
+              if (root / file).is_file()]
     try:
-        partial.mkdir(parents=True)
         _write(splits, partial, copy)
         partial.rename(target)
     except OSError as error:

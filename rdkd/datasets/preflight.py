@@ -225,17 +225,29 @@ def check_images(coco: Mapping[str, Any], folder: Path, path: Path) -> None:
                          f'images cannot be used: {_some(lines)}.')
 
 
-def _coco_datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The COCO data sets inside a dataset config and its wrappers."""
-    inner = dataset.get('datasets', [dataset['dataset']]
-                        if 'dataset' in dataset else [])
-    for wrapped in inner:
-        yield from _coco_datasets(wrapped)
+def _dataset_class(dataset: Mapping[str, Any]) -> Any:
+    """The class that a dataset config names."""
     cls = DATASETS.get(dataset['type']) if isinstance(
         dataset['type'], str) else dataset['type']
     if cls is None:
         raise InputError(f'no dataset is registered as {dataset["type"]!r}.')
-    if not inner and issubclass(cls, CocoDataset):
+    return cls
+
+
+def class_names(dataset: Mapping[str, Any]) -> Sequence[str]:
+    """The classes of a dataset config: its own, or those of its type."""
+    metainfo = dataset.get('metainfo') or {}
+    return metainfo.get('classes') or _dataset_class(
+        dataset).METAINFO['classes']
+
+
+def coco_datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The COCO data sets inside a dataset config and its wrappers."""
+    inner = dataset.get('datasets', [dataset['dataset']]
+                        if 'dataset' in dataset else [])
+    for wrapped in inner:
+        yield from coco_datasets(wrapped)
+    if not inner and issubclass(_dataset_class(dataset), CocoDataset):
         yield dataset
 
 
@@ -259,13 +271,15 @@ def check_dataset(dataset: Mapping[str, Any], training: bool
                          '`data_root` of the dataset to your data (see '
                          'data/README.md).')
     path = root / dataset['ann_file']
-    classes = dataset.get('metainfo', {}).get('classes') or DATASETS.get(
-        dataset['type']).METAINFO['classes']
+    classes = class_names(dataset)
     coco = read_annotations(path)
     check_categories(coco, classes, path)
     check_boxes(coco, path, training)
     check_images(coco, root / dataset.get('data_prefix', {}).get('img', ''),
                  path)
+    print_log(f'{path}: {len(coco["images"])} images, '
+              f'{len(coco["annotations"])} boxes, {len(classes)} classes.',
+              'current')
     return classes
 
 
@@ -304,7 +318,7 @@ def check_data(cfg: Config, split: str) -> None:
         teacher = cfg.model.teacher
         models['teacher'] = (load_config(teacher).model
                              if isinstance(teacher, str) else teacher)
-    datasets = list(_coco_datasets(loader['dataset']))
+    datasets = list(coco_datasets(loader['dataset']))
     for dataset in datasets:
         classes = check_dataset(dataset, training=split == 'train')
         for name, model in models.items():

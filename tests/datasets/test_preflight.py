@@ -177,7 +177,8 @@ def test_unusable_boxes_are_counted_and_training_can_go_on(own, monkeypatch):
     own[2](change)
     messages = []
     monkeypatch.setattr('rdkd.datasets.preflight.print_log',
-                        lambda text, logger, level: level == logging.WARNING
+                        lambda text, logger, level=logging.INFO:
+                        level == logging.WARNING
                         and messages.append(text))
     check_config(own[0])
     assert len(messages) == 2
