@@ -1,4 +1,4 @@
-# The Faster R-CNN teacher of the quickstart: ResNet-18, FPN 64, trained longer.
+# The Faster R-CNN teacher of the quickstart: ResNet-18, trained longer.
 _base_ = ['./faster_rcnn_mini_student.py']
 
 model = dict(

@@ -2,7 +2,8 @@
 _base_ = ['./faster_rcnn_mini_student.py']
 
 # The teacher's checkpoint: any file, --cfg-options model.teacher_ckpt=FILE.
-teacher_ckpt = 'work_dirs/quickstart/mini_faster_rcnn_seed0/teacher/epoch_20.pth'
+teacher_ckpt = (
+    'work_dirs/quickstart/mini_faster_rcnn_seed0/teacher/epoch_20.pth')
 
 model = dict(
     _delete_=True,

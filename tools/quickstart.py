@@ -23,6 +23,7 @@ from typing import Any
 
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.console import Console
@@ -297,11 +298,14 @@ def measure_speed(run: Path, configs: dict[str, Path], rounds: int = 15
                      if step['type'] == 'Resize')
     times: dict[str, list[float]] = {phase: [] for phase in models}
     image = torch.zeros(1, 3, *(math.ceil(side / 32) * 32 for side in scale))
+    # Two-stage detectors need to know how large the image is.
+    sample = DetDataSample(metainfo=dict(
+        img_shape=image.shape[2:], scale_factor=(1.0, 1.0)))
     with torch.no_grad():
         for _ in range(rounds):
             for phase, model in models.items():
                 begun = time.perf_counter()
-                model(image)
+                model(image, [sample])
                 times[phase].append(time.perf_counter() - begun)
     return {phase: (sum(p.numel() for p in model.parameters()),
                     1000 * sorted(times[phase])[rounds // 2])

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 
 from rdkd.config import load_config
+from rdkd.datasets.preflight import check_config
+from rdkd.engine.launch import build_runner, finish_processes, set_resume
 from rdkd.errors import InputError
 
 
@@ -27,10 +31,33 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
                         help=argparse.SUPPRESS)
 
 
-def config_from(args: argparse.Namespace) -> Config:
-    """Read the config that the common arguments describe."""
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of MMDetection's ``tools/train.py``."""
+    parser.add_argument('--amp', action='store_true',
+                        help='train with automatic mixed precision')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true',
+        help='scale the learning rate to the actual total batch size')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='CKPT',
+        help='continue from CKPT, or without it from the newest whole '
+        'checkpoint in the work dir')
+    add_common_arguments(parser)
+
+
+def apply_arguments(cfg: Config, args: argparse.Namespace, name: str
+                    ) -> Config:
+    """Set in a config what the common arguments say.
+
+    Args:
+        cfg (Config): Is changed.
+        args (Namespace): Of :func:`add_common_arguments`.
+        name (str): Of the folder in ``work_dirs`` if no other is given.
+
+    Returns:
+        Config: ``cfg``.
+    """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = load_config(args.config)
     cfg.launcher = args.launcher
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
@@ -40,8 +67,43 @@ def config_from(args: argparse.Namespace) -> Config:
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
+        cfg.work_dir = os.path.join('work_dirs', name)
     return cfg
+
+
+def config_from(args: argparse.Namespace) -> Config:
+    """Read the config that the common arguments describe."""
+    return apply_arguments(load_config(args.config), args,
+                           Path(args.config).stem)
+
+
+def train(cfg: Config, args: argparse.Namespace) -> None:
+    """Check a config and its data and train, as the arguments say.
+
+    Args:
+        cfg (Config): Of :func:`apply_arguments`; is changed.
+        args (Namespace): Of :func:`add_train_arguments`.
+
+    Raises:
+        InputError: If the run cannot start.
+    """
+    setup_cache_size_limit_of_dynamo()
+    if args.amp:
+        if get_device() == 'cpu':
+            raise InputError('--amp needs a GPU: mmengine trains with '
+                             'mixed precision on accelerators only.')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise InputError('the config has no '
+                             '`auto_scale_lr.base_batch_size`, which '
+                             '--auto-scale-lr needs.')
+        cfg.auto_scale_lr.enable = True
+    set_resume(cfg, args.resume)
+    check_config(cfg)
+    build_runner(cfg).train()
+    finish_processes()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def student_config(cfg: Config) -> Config:
         where that of the training run lies.
     """
     path = Path(cfg.filename or 'config.py')
-    cfg = Config(cfg.to_dict(), cfg_text=cfg.text,
+    cfg = Config(cfg.to_dict(), cfg_text=cfg.text or cfg.pretty_text,
                  filename=str(path.with_name(f'{path.stem}_student.py')))
     cfg.load_from, cfg.resume = None, False
     if 'architecture' in cfg.model:
@@ -115,6 +115,24 @@ def check_resumable(path: str, distilled: bool) -> None:
                          'resumed with it.')
 
 
+def check_load_from(cfg: Config) -> None:
+    """Refuse to start a distillation from weights that it would not take.
+
+    Raises:
+        InputError: If ``load_from`` is a plain detector's checkpoint: none of
+            its keys fits, and mmengine would go on without a word.
+    """
+    if 'distiller' not in cfg.model or not cfg.get('load_from'):
+        return
+    checkpoint = load_checkpoint_file(cfg.load_from)
+    if not is_distilled(checkpoint.get('state_dict', checkpoint)):
+        raise InputError(
+            f'load_from={cfg.load_from} holds a plain detector, of which '
+            'nothing would be loaded here. To start the student from it, set '
+            "`model.architecture.init_cfg=dict(type='Pretrained', "
+            'checkpoint=FILE)` instead.')
+
+
 def set_resume(cfg: Config, resume: str | None) -> None:
     """Continue a run, or refuse to write over one.
 
@@ -132,6 +150,7 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         check_resumable(resume, distilled='distiller' in cfg.model)
         cfg.resume, cfg.load_from = True, resume
         return
+    check_load_from(cfg)
     newest, broken = latest_checkpoint(cfg.work_dir)
     deployed = sorted(Path(cfg.work_dir).glob('student_*.pth'))
     if resume is None:
@@ -160,6 +179,10 @@ def set_resume(cfg: Config, resume: str | None) -> None:
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that a config asks for."""
     prepare_processes(cfg)
+    own = Path(cfg.filename or '')
+    if own.resolve() == Path(cfg.work_dir, own.name).resolve():
+        # The runner dumps what it got under this name in the work dir.
+        cfg = Config(cfg.to_dict(), cfg_text=cfg.text)
     hooks = cfg.get('custom_hooks', [])
     if 'teacher' in cfg.model and not any(
             hook['type'] == 'TeacherClassesHook' for hook in hooks):

@@ -8,6 +8,7 @@ from mmengine.registry import MODELS
 from mmrazor.models.distillers import ConfigurableDistiller
 from torch import Tensor, nn
 
+from rdkd.errors import InputError
 from rdkd.models.levels import Level, match_levels, neck_levels
 from rdkd.models.loss import DecoupledPyramidLoss
 from rdkd.models.masks import region_masks
@@ -116,6 +117,15 @@ class RDKDDistiller(ConfigurableDistiller):
             compared.append(
                 (1 - self.direct, self.connectors['review'](student)))
 
+        for (level, _), own, other in zip(self.pairs, student, teacher,
+                                          strict=True):
+            if own.shape[-2:] != other.shape[-2:]:
+                raise InputError(
+                    f'at stride {level.stride} the student\'s map is '
+                    f'{tuple(own.shape[-2:])} and the teacher\'s '
+                    f'{tuple(other.shape[-2:])}: the two round odd sizes '
+                    'differently. Set `data_preprocessor.pad_size_divisor` '
+                    'of the student to its largest stride.')
         sides = ('fg_', 'bg_') if self.decouple else ('', )
         losses = {}
         for i, (level, _) in enumerate(self.pairs):

@@ -32,19 +32,18 @@ class Normalisation(NamedTuple):
         Raises:
             InputError: If there are not three channels, or one for all.
         """
-        values = []
-        for name, neutral in (('mean', 0.0), ('std', 1.0)):
+        def channels(name: str, neutral: float) -> tuple[float, ...]:
             value = getattr(preprocessor, name, None)
-            value = (neutral, ) if value is None else tuple(
-                value.flatten().tolist())
-            if len(value) not in (1, 3):
+            values = [neutral] if value is None else value.flatten().tolist()
+            if len(values) not in (1, 3):
                 raise InputError(
-                    f'the `data_preprocessor` has {name}={value}: images of '
-                    f'{len(value)} channels cannot be normalised for a '
+                    f'the `data_preprocessor` has {name}={values}: images of '
+                    f'{len(values)} channels cannot be normalised for a '
                     'teacher. Give one value or three.')
-            values.append(value * (3 // len(value)))
-        return cls(*values, getattr(preprocessor, '_channel_conversion',
-                                    False))
+            return tuple(values * (3 // len(values)))
+
+        return cls(channels('mean', 0.0), channels('std', 1.0),
+                   getattr(preprocessor, '_channel_conversion', False))
 
 
 def renormalise(images: Tensor, given: Normalisation, wanted: Normalisation,

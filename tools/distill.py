@@ -1,0 +1,66 @@
+"""Distil any detector of MMDetection into any other.
+
+STUDENT_CONFIG and TEACHER_CONFIG are plain MMDetection configs, files or
+packaged ones (mmdet::...).  The complete distillation config is written to
+the work dir; edit it and train it with tools/train.py for more.
+"""
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+
+from rdkd.distill import make_plan
+from rdkd.engine.cli import (
+    add_train_arguments,
+    apply_arguments,
+    readable_errors,
+    train,
+)
+from rdkd.errors import InputError
+
+
+def write_config(cfg: Config, path: Path) -> Config:
+    """Write a config, or keep it where it is written already.
+
+    Raises:
+        InputError: If another config is there.
+    """
+    text = cfg.pretty_text
+    if path.is_file():
+        if path.read_text() != text:
+            raise InputError(
+                f'{path} exists and differs from what these arguments give. '
+                f'Train it as it is with `python tools/train.py {path}`, or '
+                'choose another --work-dir.')
+    elif os.environ.get('RANK', '0') == '0':
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix('.partial')
+        partial.write_text(text)
+        partial.replace(path)
+    return Config(cfg.to_dict(), cfg_text=text, filename=str(path))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('student_config')
+    parser.add_argument('teacher_config')
+    parser.add_argument('teacher_checkpoint')
+    add_train_arguments(parser)
+    args = parser.parse_args()
+    with readable_errors('Continue with --resume.'):
+        plan = make_plan(args.student_config, args.teacher_config,
+                         args.teacher_checkpoint)
+        name = (f'{Path(args.student_config).stem}_from_'
+                f'{Path(args.teacher_config).stem}')
+        plan.config.pop('work_dir', None)
+        cfg = apply_arguments(plan.config, args, name)
+        path = Path(cfg.work_dir, f'{name}.py')
+        print(plan.summary())
+        train(write_config(cfg, path), args)
+
+
+if __name__ == '__main__':
+    main()
