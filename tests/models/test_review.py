@@ -38,7 +38,7 @@ def test_any_number_of_levels(count):
     assert [x.shape for x in out] == [x.shape for x in features]
 
 
-def test_the_fusion_is_the_chain_written_out():
+def test_promise_6_the_fusion_is_the_chain_written_out():
     module = ReviewFusion([8, 8, 8], attention=False)
     for level in module.levels[:2]:
         torch.nn.init.normal_(level.fuse.weight)

@@ -51,7 +51,7 @@ def literal_distance(student, teacher, mask, sizes):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
-def test_distance_is_the_literal_one(height, width, seed):
+def test_promise_6_distance_is_the_literal_one(height, width, seed):
     student, teacher = draw(2, 2, 3, height, width, seed=seed)
     masks = random_masks(2, 2, height, width, seed)
     found = pooled_distance(student - teacher, masks)
@@ -62,7 +62,7 @@ def test_distance_is_the_literal_one(height, width, seed):
                                               masks[n, r], (4, 2, 1)))
 
 
-def test_zero_where_equal_and_positive_where_not():
+def test_promise_6_zero_where_equal_and_positive_where_not():
     x = draw(2, 4, 8, 8)
     masks = torch.ones(2, 1, 8, 8, dtype=torch.float64)
     assert pooled_distance(x - x, masks).eq(0).all()
@@ -84,7 +84,7 @@ def test_cells_outside_the_mask_do_not_matter():
                                pooled_distance(changed, mask))
 
 
-def test_an_empty_mask_gives_zero_and_a_zero_gradient():
+def test_promise_6_an_empty_mask_gives_zero_and_a_zero_gradient():
     x = draw(1, 4, 8, 8).requires_grad_()
     distance = pooled_distance(x, torch.zeros(1, 2, 8, 8).double())
     assert distance.eq(0).all()
@@ -92,7 +92,7 @@ def test_an_empty_mask_gives_zero_and_a_zero_gradient():
     assert grad.eq(0).all()
 
 
-def test_gradients():
+def test_promise_6_gradients():
     x = draw(2, 3, 5, 6).requires_grad_()
     masks = random_masks(2, 2, 5, 6)
     assert torch.autograd.gradcheck(lambda d: pooled_distance(d, masks), (x, ))
@@ -127,7 +127,7 @@ def test_standardization_ignores_scale_shift_and_the_rest_of_the_batch():
     torch.zeros, torch.ones, lambda *s: 1e4 * torch.randn(*s),
     lambda *s: 100 * torch.randn(*s).half(),
     lambda *s: 100 * torch.randn(*s).bfloat16()])
-def test_loss_is_finite_at_extremes(shape, make):
+def test_promise_6_loss_is_finite_at_extremes(shape, make):
     torch.manual_seed(0)
     student = make(*shape).requires_grad_()
     teacher = make(*shape).flip(1)
@@ -159,7 +159,7 @@ def test_loss_with_every_switch_off_is_the_mean_squared_error():
                                F.mse_loss(student, teacher))
 
 
-def test_loss_is_computed_in_float32_under_autocast():
+def test_promise_6_loss_is_computed_in_float32_under_autocast():
     student, teacher = draw(2, 1, 4, 8, 8).float()
     loss = DecoupledPyramidLoss()
     with torch.autocast('cpu', dtype=torch.bfloat16):

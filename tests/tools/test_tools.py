@@ -52,7 +52,8 @@ def metrics(work_dir):
             if key.startswith('coco/')}
 
 
-def test_train_resume_test_export(config, student_cfg, mini_data, tmp_path):
+def test_promise_4_and_8_from_training_to_export(config, student_cfg,
+                                                 mini_data, tmp_path):
     """One student through everything, stopped half-way and continued."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     said = tool('train.py', config, '--work-dir', whole)
@@ -119,8 +120,8 @@ def test_scripts_say_how_they_are_used(name):
     assert 'usage:' in run('bash', ROOT / 'tools' / name, code=2)
 
 
-def test_a_teacher_of_other_classes_stops_the_run(config, teacher_files,
-                                                  tmp_path):
+def test_promise_2_other_classes_stop_the_run(config, teacher_files,
+                                              tmp_path):
     cfg = Config.fromfile(config)
     checkpoint = torch.load(teacher_files[1], weights_only=True)
     names = checkpoint['meta']['dataset_meta']['classes']
@@ -140,7 +141,7 @@ def test_a_teacher_of_other_classes_stops_the_run(config, teacher_files,
     ('teacher_ckpt=none.pth', 'none.pth does not exist'),
     ('model.distiller.loss_wieght=1', "did you mean 'loss_weight'"),
     ('train_dataloader.dataset.data_root=none', 'the data root none')])
-def test_bad_input_is_one_message(config, tmp_path, option, named):
+def test_promise_10_bad_input_is_one_message(config, tmp_path, option, named):
     said = tool('train.py', config, '--work-dir', tmp_path / 'run',
                 '--cfg-options', option, code=1)
     assert named in said
