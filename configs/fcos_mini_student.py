@@ -32,6 +32,7 @@ model = dict(
         num_classes=len(_base_.classes),
         in_channels=64,
         feat_channels=64,
+        strides=[8, 16, 32, 64, 128],
         norm_on_bbox=True,
         centerness_on_reg=True,
         center_sampling=True,

@@ -14,7 +14,7 @@ model = dict(
     teacher_ckpt=teacher_ckpt,
     distiller=dict(
         type='RDKDDistiller',
-        # As for RetinaNet; not tuned on FLIR.
+        # As on COCO; not tuned on FLIR.
         loss_weight=6.0,
         review=True,
         attention=True,

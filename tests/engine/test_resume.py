@@ -87,7 +87,7 @@ def test_promise_8_two_epochs_and_two_are_four(rdkd_cfg, runs, whole):
     names = found['state_dict']
     assert any('connectors.review' in name for name in names)
     # The attentions' scales start at 0: they have learnt, and gone on.
-    assert names['distiller.connectors.review.levels.0.alpha'] != 0
+    assert names['distiller.connectors.review.levels.0.attend.alpha'] != 0
     assert len(found['optimizer']['state']) == sum(
         p.requires_grad for p in resumed.model.parameters())
 
