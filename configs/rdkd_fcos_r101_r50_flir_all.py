@@ -1,6 +1,7 @@
 # The paper's ablation, FCOS R101 to R50 on FLIR: review, attention and
-# decoupling, as published, without this project's own choices.
-# The paper does not say its loss weight.
+# decoupling. Nothing is standardised, compared directly or pooled for the
+# attention, which the paper does not do either; it does not say its loss
+# weight, and the pyramid, which it does not ablate, comes with the review.
 _base_ = ['./rdkd_fcos_r101_r50_flir.py']
 
 model = dict(

@@ -5,7 +5,6 @@ packaged ones (mmdet::...).  The complete distillation config is written to
 the work dir; edit it and train it with tools/train.py for more.
 """
 import argparse
-import os
 from pathlib import Path
 
 from mmengine.config import Config
@@ -17,6 +16,7 @@ from rdkd.engine.cli import (
     readable_errors,
     train,
 )
+from rdkd.engine.launch import first_process
 from rdkd.errors import InputError
 
 
@@ -33,7 +33,7 @@ def write_config(cfg: Config, path: Path) -> Config:
                 f'{path} exists and differs from what these arguments give. '
                 f'Train it as it is with `python tools/train.py {path}`, or '
                 'choose another --work-dir.')
-    elif os.environ.get('RANK', '0') == '0':
+    elif first_process():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix('.partial')
         partial.write_text(text)
@@ -58,7 +58,8 @@ def main() -> None:
         plan.config.pop('work_dir', None)
         cfg = apply_arguments(plan.config, args, name)
         path = Path(cfg.work_dir, f'{name}.py')
-        print(plan.summary())
+        if first_process():
+            print(plan.summary())
         train(write_config(cfg, path), args)
 
 

@@ -8,7 +8,6 @@ import inspect
 import json
 import logging
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from PIL import Image
 from rich.progress import track
 
 from rdkd.config import load_config
+from rdkd.engine.launch import first_process
 from rdkd.errors import InputError
 
 
@@ -307,7 +307,7 @@ def check_data(cfg: Config, split: str) -> None:
         InputError: At the first problem; says where it is and what to do.
     """
     # Of several processes one looks; the others wait where they join it.
-    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) != '0':
+    if not first_process():
         return
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     loader = cfg.get(f'{split}_dataloader')

@@ -52,6 +52,14 @@ def plain_model(model: nn.Module) -> nn.Module:
                 model.module if is_model_wrapper(model) else model)
 
 
+def first_process() -> bool:
+    """Whether this is the first of the processes that were started.
+
+    Known from the environment, before any of them talks to another.
+    """
+    return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+
+
 def prepare_processes(cfg: Config) -> None:
     """Let several processes run without a GPU.
 
@@ -105,9 +113,12 @@ def check_resumable(path: str, distilled: bool) -> None:
     """
     checkpoint = load_checkpoint_file(path)
     if 'optimizer' not in checkpoint or 'meta' not in checkpoint:
+        setting = ('model.architecture.init_cfg.type=Pretrained '
+                   f'model.architecture.init_cfg.checkpoint={path}'
+                   if distilled else f'load_from={path}')
         raise InputError(f'{path} holds weights but no training state: it '
-                         'cannot be resumed. Use `--cfg-options load_from='
-                         f'{path}` to start from its weights.')
+                         f'cannot be resumed. Use `--cfg-options {setting}` '
+                         'to start from its weights.')
     if distilled != is_distilled(checkpoint['state_dict']):
         has, wants = ('no', 'a') if distilled else ('a', 'no')
         raise InputError(f'{path} is of a run with {has} teacher and this '
@@ -122,15 +133,15 @@ def check_load_from(cfg: Config) -> None:
         InputError: If ``load_from`` is a plain detector's checkpoint: none of
             its keys fits, and mmengine would go on without a word.
     """
-    if 'distiller' not in cfg.model or not cfg.get('load_from'):
+    if not cfg.get('load_from') or 'distiller' not in cfg.get('model', {}):
         return
     checkpoint = load_checkpoint_file(cfg.load_from)
     if not is_distilled(checkpoint.get('state_dict', checkpoint)):
         raise InputError(
             f'load_from={cfg.load_from} holds a plain detector, of which '
-            'nothing would be loaded here. To start the student from it, set '
-            "`model.architecture.init_cfg=dict(type='Pretrained', "
-            'checkpoint=FILE)` instead.')
+            'nothing would be loaded here. To start the student from it, use '
+            '`--cfg-options model.architecture.init_cfg.type=Pretrained '
+            f'model.architecture.init_cfg.checkpoint={cfg.load_from}`.')
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
