@@ -8,8 +8,8 @@ here = Path(__file__).parent
 version = re.search(r"__version__ = '(.+)'",
                     (here / 'rdkd/__init__.py').read_text())
 requirements = [
-    line for line in
-    (here / 'requirements/runtime.txt').read_text().splitlines()
+    line for name in ('runtime', 'onedl')
+    for line in (here / f'requirements/{name}.txt').read_text().splitlines()
     if line and not line.startswith('#')
 ]
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make .venv with the whole stack: see tools/setup_env.py. PYTHON chooses the Python to use.
+# Make .venv with the whole stack, or .venv-original with --stack original: see
+# tools/setup_env.py. PYTHON chooses the Python to use.
 set -euo pipefail
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 for python in "${PYTHON:-}" python3 python python3.12 python3.11 python3.10; do

@@ -1,4 +1,4 @@
-"""Make .venv with the whole stack; a second run does only what is missing.
+"""Make an environment with a whole stack; a second run does what is missing.
 
 Runs with the standard library alone.  mmcv's C++ ops have to be compiled
 against the installed torch where no wheel fits; the compiled wheel and the
@@ -20,15 +20,33 @@ import sys
 import sysconfig
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / '.venv'
-PYTHON = VENV / 'bin' / 'python'
-MMCV = 'onedl-mmcv==2.3.6'
 DEFAULT_TORCH = 'torch==2.13.0'
 CACHE = Path(os.environ.get('XDG_CACHE_HOME',
                             '~/.cache')).expanduser() / 'rdkd'
 GIGABYTE = 1024**3
+
+
+class Stack(NamedTuple):
+    """A family of packages: what differs from one to the other."""
+
+    #: Its own packages are in requirements/<name>.txt.
+    name: str
+    venv: Path
+    #: Not in the requirements: its ops are compiled against the torch here.
+    mmcv: str
+
+    @property
+    def python(self) -> Path:
+        return self.venv / 'bin' / 'python'
+
+
+STACKS = {stack.name: stack for stack in (
+    Stack('onedl', ROOT / '.venv', 'onedl-mmcv==2.3.6'),
+    Stack('original', ROOT / '.venv-original', 'mmcv==2.1.0'),
+)}
 
 #: Run in the environment: the ops load and compute with this torch.
 CHECK_OPS = (
@@ -58,8 +76,9 @@ def output(*command: str | Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ''
 
 
-def pip(*arguments: str | Path) -> bool:
-    return run(PYTHON, '-m', 'pip', '--disable-pip-version-check', *arguments)
+def pip(stack: Stack, *arguments: str | Path) -> bool:
+    return run(stack.python, '-m', 'pip', '--disable-pip-version-check',
+               *arguments)
 
 
 def check_machine() -> None:
@@ -91,47 +110,57 @@ def system_torch_has_cuda() -> bool:
                   'import torch; print(torch.version.cuda or "")') != ''
 
 
-def make_venv(torch_spec: str | None) -> None:
-    if (VENV / 'bin' / 'pip').is_file() and run(
-            PYTHON, '-c', 'import sys; sys.exit(not (3, 10) <= '
+def make_venv(stack: Stack, torch_spec: str | None) -> None:
+    venv = stack.venv
+    if (venv / 'bin' / 'pip').is_file() and run(
+            stack.python, '-c', 'import sys; sys.exit(not (3, 10) <= '
             'sys.version_info[:2] <= (3, 12))', quiet=True):
         return
-    if VENV.exists() and not (VENV / 'pyvenv.cfg').is_file():
-        stop(f'{VENV} exists and is no virtual environment. Move it away.')
-    if (VENV / 'bin' / 'pip').is_file():
-        stop(f'{VENV} has a Python that is gone or is not 3.10 to 3.12. Move '
+    if venv.exists() and not (venv / 'pyvenv.cfg').is_file():
+        stop(f'{venv} exists and is no virtual environment. Move it away.')
+    if (venv / 'bin' / 'pip').is_file():
+        stop(f'{venv} has a Python that is gone or is not 3.10 to 3.12. Move '
              'it away.')
     options = []
     if torch_spec is None and system_torch_has_cuda():
         say('using the CUDA build of torch that is already installed')
         options = ['--system-site-packages']
-    say(f'making {VENV}')
-    if not run(sys.executable, '-m', 'venv', *options, VENV):
-        stop(f'{VENV} could not be made (see above).')
+    say(f'making {venv}')
+    if not run(sys.executable, '-m', 'venv', *options, venv):
+        stop(f'{venv} could not be made (see above).')
 
 
-def install_torch(spec: str | None) -> None:
-    have = output(PYTHON, '-c', 'import torch; print(torch.__version__)')
+def torch_version(stack: Stack) -> str:
+    return output(stack.python, '-c',
+                  'import torch; print(torch.__version__)')
+
+
+def install_torch(stack: Stack, spec: str | None) -> None:
+    have = torch_version(stack)
     if have and spec is None:
         say(f'torch {have} is there')
         return
     say(f'installing {spec or DEFAULT_TORCH}')
-    if not pip('install', *(spec or DEFAULT_TORCH).split()):
+    if not pip(stack, 'install', *(spec or DEFAULT_TORCH).split()):
         stop('torch could not be installed (see above). Choose another build '
              'with --torch SPEC, e.g. --torch torch==2.8.0.')
 
 
-def install_packages(tests: bool) -> None:
-    files = ['build', 'runtime', *(['tests'] if tests else [])]
-    say('installing ' + ', '.join(f'requirements/{f}.txt' for f in files))
-    arguments = [a for f in files
-                 for a in ('-r', str(ROOT / 'requirements' / f'{f}.txt'))]
+def requirements(stack: Stack, tests: bool) -> list[Path]:
+    names = ['build', 'runtime', stack.name, *(['tests'] if tests else [])]
+    return [ROOT / 'requirements' / f'{name}.txt' for name in names]
+
+
+def install_packages(stack: Stack, tests: bool) -> None:
+    files = requirements(stack, tests)
+    say('installing ' + ', '.join(f'requirements/{f.name}' for f in files))
+    arguments = [a for file in files for a in ('-r', str(file))]
     # torch is named so that no dependency replaces it.
-    version = output(PYTHON, '-c', 'import torch; print(torch.__version__)')
-    if not pip('install', '-q', *arguments, f'torch=={version}'):
+    if not pip(stack, 'install', '-q', *arguments,
+               f'torch=={torch_version(stack)}'):
         stop('the packages could not be installed (see above).')
-    done = subprocess.run([PYTHON, '-c', 'import cv2'], capture_output=True,
-                          text=True, check=False)
+    done = subprocess.run([stack.python, '-c', 'import cv2'],
+                          capture_output=True, text=True, check=False)
     if 'libGL' in done.stderr or 'libgthread' in done.stderr:
         stop('OpenCV needs libGL and glib, which this system lacks. On '
              'Debian and Ubuntu: apt-get install libgl1 libglib2.0-0.')
@@ -139,12 +168,13 @@ def install_packages(tests: bool) -> None:
         stop(f'OpenCV cannot be imported:\n{done.stderr}')
 
 
-def mmcv_key() -> str:
+def mmcv_key(stack: Stack) -> str:
     """Names everything that a compiled mmcv depends on."""
     described = output(
-        PYTHON, '-c', 'import sys, torch; print(sys.version_info[:2], '
+        stack.python, '-c', 'import sys, torch; print(sys.version_info[:2], '
         'torch.__version__, torch.version.cuda, torch.cuda.is_available())')
-    return hashlib.sha256(f'{MMCV} {described}'.encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        f'{stack.mmcv} {described}'.encode()).hexdigest()[:16]
 
 
 def follow(process: subprocess.Popen[str], log: Path) -> int:
@@ -167,22 +197,25 @@ def follow(process: subprocess.Popen[str], log: Path) -> int:
     return process.wait()
 
 
-def compile_mmcv(wheels: Path, build: Path, lock: int) -> Path:
+def compile_mmcv(stack: Stack, wheels: Path, build: Path,
+                 lock: int) -> Path:
     """Compile the wheel; object files survive an interruption."""
     build.mkdir(parents=True, exist_ok=True)
-    source = next(build.glob('onedl_mmcv-*/setup.py'), None)
+    source = next(build.glob('*mmcv-*/setup.py'), None)
     if source is None:
-        say(f'fetching the source of {MMCV}')
-        if not pip('download', '-q', '--no-deps', '--no-build-isolation',
-                   '--no-binary', 'onedl-mmcv', '-d', build, MMCV):
-            stop(f'the source of {MMCV} could not be fetched (see above).')
-        archive = next(build.glob('onedl_mmcv-*.tar.gz'))
+        say(f'fetching the source of {stack.mmcv}')
+        if not pip(stack, 'download', '-q', '--no-deps',
+                   '--no-build-isolation', '--no-binary',
+                   stack.mmcv.partition('==')[0], '-d', build, stack.mmcv):
+            stop(f'the source of {stack.mmcv} could not be fetched (see '
+                 'above).')
+        archive = next(build.glob('*mmcv-*.tar.gz'))
         partial = build / 'partial'
         shutil.rmtree(partial, ignore_errors=True)
         shutil.unpack_archive(archive, partial)
         tree = next(partial.iterdir())
         source = tree.replace(build / tree.name) / 'setup.py'
-    cuda = output(PYTHON, '-c',
+    cuda = output(stack.python, '-c',
                   'import torch; print(int(torch.cuda.is_available()))')
     if cuda == '1' and not (shutil.which('nvcc') or os.environ.get(
             'CUDA_HOME')):
@@ -195,7 +228,7 @@ def compile_mmcv(wheels: Path, build: Path, lock: int) -> Path:
                        FORCE_CUDA=cuda or '0')
     log = build / 'compile.log'
     process = subprocess.Popen(
-        [PYTHON, '-m', 'pip', 'wheel', '-v', '--no-deps',
+        [stack.python, '-m', 'pip', 'wheel', '-v', '--no-deps',
          '--no-build-isolation', '-w', build / 'out', source.parent],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env=environment, start_new_session=True,
@@ -217,12 +250,12 @@ def compile_mmcv(wheels: Path, build: Path, lock: int) -> Path:
     return kept
 
 
-def install_mmcv() -> None:
+def install_mmcv(stack: Stack) -> None:
     """Install mmcv with ops that work with the installed torch."""
-    if run(PYTHON, '-c', CHECK_OPS, quiet=True):
+    if run(stack.python, '-c', CHECK_OPS, quiet=True):
         say('mmcv and its ops are there')
         return
-    key = mmcv_key()
+    key = mmcv_key(stack)
     wheels, build = CACHE / 'wheels' / key, CACHE / 'build' / key
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / 'lock').open('w') as lock:
@@ -233,36 +266,42 @@ def install_mmcv() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         kept = next(wheels.glob('*.whl'), None)
         if kept is None and run(
-                PYTHON, '-m', 'pip', 'install', '-q', '--no-deps',
-                '--only-binary', ':all:', MMCV, quiet=True):
-            if run(PYTHON, '-c', CHECK_OPS, quiet=True):
-                say(f'installed the published wheel of {MMCV}')
+                stack.python, '-m', 'pip', 'install', '-q', '--no-deps',
+                '--only-binary', ':all:', stack.mmcv, quiet=True):
+            if run(stack.python, '-c', CHECK_OPS, quiet=True):
+                say(f'installed the published wheel of {stack.mmcv}')
                 return
             say('the published wheel of mmcv was built for another torch')
         if kept is None:
-            kept = compile_mmcv(wheels, build, lock.fileno())
+            kept = compile_mmcv(stack, wheels, build, lock.fileno())
         say(f'installing {kept}')
-        if not pip('install', '-q', '--no-deps', '--force-reinstall', kept):
+        if not pip(stack, 'install', '-q', '--no-deps', '--force-reinstall',
+                   kept):
             stop('the compiled mmcv could not be installed (see above).')
-    if not run(PYTHON, '-c', CHECK_OPS):
+    if not run(stack.python, '-c', CHECK_OPS):
         stop(f'mmcv\'s ops do not work with this torch (see above). Remove '
              f'{wheels} and run this again.')
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--stack', choices=STACKS, default='onedl',
+                        help='onedl: the maintained forks, in .venv '
+                        '(default); original: the last releases of mmcv, '
+                        'mmdet and mmengine themselves, in .venv-original')
     parser.add_argument('--torch', metavar='SPEC',
                         help='what pip shall install as torch, e.g. '
                         '"torch==2.8.0"')
     parser.add_argument('--tests', action='store_true',
                         help='install what the tests need as well')
     args = parser.parse_args()
+    stack = STACKS[args.stack]
 
     recipe = hashlib.sha256(b''.join(
-        path.read_bytes() for path in sorted(
-            [Path(__file__), ROOT / 'setup.py',
-             *(ROOT / 'requirements').glob('*.txt')]))).hexdigest()
-    stamp = VENV / 'rdkd-setup.json'
+        path.read_bytes() for path in (
+            Path(__file__), ROOT / 'setup.py',
+            *requirements(stack, tests=True)))).hexdigest()
+    stamp = stack.venv / 'rdkd-setup.json'
     done = json.loads(stamp.read_text()) if stamp.is_file() else {}
     if (done.get('recipe') == recipe and done.get('root') == str(ROOT)
             and (done.get('tests') or not args.tests)
@@ -271,15 +310,15 @@ def main() -> None:
     stamp.unlink(missing_ok=True)
 
     check_machine()
-    make_venv(args.torch)
-    install_torch(args.torch)
-    install_packages(args.tests)
-    install_mmcv()
+    make_venv(stack, args.torch)
+    install_torch(stack, args.torch)
+    install_packages(stack, args.tests)
+    install_mmcv(stack)
     say('installing rdkd itself')
-    if not pip('install', '-q', '--no-deps', '--no-build-isolation', '-e',
-               ROOT):
+    if not pip(stack, 'install', '-q', '--no-deps', '--no-build-isolation',
+               '-e', ROOT):
         stop('rdkd could not be installed (see above).')
-    if not run(PYTHON, '-c', 'import rdkd'):
+    if not run(stack.python, '-c', 'import rdkd'):
         stop('rdkd cannot be imported (see above).')
     stamp.write_text(json.dumps(dict(
         recipe=recipe, root=str(ROOT), tests=args.tests, torch=args.torch)))

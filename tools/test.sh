@@ -1,9 +1,20 @@
 #!/usr/bin/env bash
-# Make the environment if needed and run every check and test. Arguments go to pytest.
+# Make the environment if needed and run every check and test. "--stack original", if it comes
+# first, runs the tests on the original packages (tools/setup_env.py); the rest goes to pytest.
 set -euo pipefail
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-"$here/env.sh" --tests
+stack=onedl venv=.venv
+if [ "${1:-}" = --stack ]; then
+    stack=${2:?--stack needs a name: onedl or original}
+    shift 2
+fi
+"$here/env.sh" --tests --stack "$stack"
 cd "$here/.."
-.venv/bin/ruff check .
-.venv/bin/mypy
-exec .venv/bin/python -m pytest "$@"
+if [ "$stack" = onedl ]; then
+    .venv/bin/ruff check .
+    .venv/bin/mypy
+else
+    venv=.venv-$stack
+fi
+# A file of tests stays in one process: its tests share what they train.
+exec "$venv/bin/python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -76,6 +76,9 @@ def test_promise_7_two_processes_equal_one(rdkd_cfg, batch):
     assert any('review' in name for name in found)
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
+        # Elements near zero are sums whose terms cancel: they are compared
+        # on the scale of the largest.
+        atol = max(1e-6, 1e-5 * gradient.abs().max().item())
         torch.testing.assert_close(
-            torch.from_numpy(found[name]), gradient, rtol=2e-4, atol=1e-6,
+            torch.from_numpy(found[name]), gradient, rtol=2e-4, atol=atol,
             msg=lambda text, name=name: f'{name}: {text}')
