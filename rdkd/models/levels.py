@@ -7,8 +7,9 @@ from mmdet.models.detectors import BaseDetector
 
 from rdkd.errors import InputError
 
-#: Side of the square probe image in pixels: two cells at stride 128.
-_PROBE = 256
+#: Sides of square probe images in pixels: two cells at stride 128, and one
+#: for detectors whose last levels need more (SSD300).
+_PROBES = (256, 512)
 
 
 @dataclass(frozen=True)
@@ -39,17 +40,23 @@ def neck_levels(detector: BaseDetector) -> tuple[Level, ...]:
     """
     modes = [(module, module.training) for module in detector.modules()]
     parameter = next(detector.parameters())
-    image = torch.zeros(1, 3, _PROBE, _PROBE, dtype=parameter.dtype,
-                        device=parameter.device)
     detector.eval()
     try:
-        with torch.no_grad():
-            features = detector.extract_feat(image)
+        for side in _PROBES:
+            image = torch.zeros(1, 3, side, side, dtype=parameter.dtype,
+                                device=parameter.device)
+            try:
+                with torch.no_grad():
+                    features = detector.extract_feat(image)
+                break
+            except RuntimeError:
+                if side == _PROBES[-1]:
+                    raise
     finally:
         for module, mode in modes:
             module.training = mode
     return tuple(
-        Level(i, round(_PROBE / feature.shape[-1]), feature.shape[1])
+        Level(i, round(side / feature.shape[-1]), feature.shape[1])
         for i, feature in enumerate(features))
 
 

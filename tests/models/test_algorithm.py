@@ -9,6 +9,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import save_checkpoint
 
 from rdkd.checkpoint import detector_state_dict
+from rdkd.config import load_config
 from rdkd.errors import InputError
 from rdkd.models.levels import Level, match_levels, neck_levels
 
@@ -338,6 +339,14 @@ def test_levels_are_found_without_a_trace(student_cfg):
     assert digest(model) == before
     assert torch.equal(state, torch.get_rng_state())
     assert all(m.training for m in model.modules())
+
+
+def test_levels_of_a_detector_of_large_images_are_found():
+    """SSD300's last levels have no cell left of 256 pixels."""
+    cfg = load_config('mmdet::ssd/ssd300_coco.py')
+    cfg.model.backbone.init_cfg = None
+    levels = neck_levels(MODELS.build(cfg.model))
+    assert [level.stride for level in levels[:3]] == [8, 16, 32]
 
 
 def test_levels_are_matched_by_stride():
