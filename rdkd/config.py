@@ -17,7 +17,7 @@ def load_config(path: str) -> Config:
         Config: With everything it inherits.
 
     Raises:
-        InputError: If there is no such config.
+        InputError: If there is no such config, or it cannot be read.
     """
     if '::' in path:
         try:
@@ -26,4 +26,8 @@ def load_config(path: str) -> Config:
             raise InputError(f'there is no config {path}: {error}') from error
     if not Path(path).is_file():
         raise InputError(f'the config {path} does not exist.')
-    return Config.fromfile(path)
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is code: it can raise anything
+        raise InputError(f'the config {path} cannot be read: '
+                         f'{type(error).__name__}: {error}') from error

@@ -7,6 +7,7 @@ from mmengine.runner import save_checkpoint
 
 import rdkd
 from rdkd.config import load_config
+from rdkd.datasets.preflight import class_counts
 from rdkd.datasets.synthetic import CLASSES
 from rdkd.distill import make_plan, probe
 from rdkd.engine.launch import set_resume, student_config
@@ -141,6 +142,22 @@ def test_other_classes_are_refused(pair, tmp_path):
             *two_stage(tmp_path, ('a', 'b')))
     refused('another order', pair[0],
             *two_stage(tmp_path, tuple(reversed(CLASSES))))
+
+
+def test_classes_of_a_semantic_head_do_not_count():
+    """HTC and Panoptic FPN also tell stuff apart."""
+    for config in ('htc/htc_r50_fpn_1x_coco.py',
+                   'panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py'):
+        model = load_config(f'mmdet::{config}').model
+        assert set(class_counts(model)) == {80}, config
+
+
+@pytest.mark.parametrize('text, named', [
+    ('model = dict(', 'SyntaxError'), ("_base_ = ['none.py']", 'none.py'),
+    ('model = dict(a=no)', 'NameError')])
+def test_a_config_that_cannot_be_read_is_said(pair, tmp_path, text, named):
+    (tmp_path / 'bad.py').write_text(text)
+    refused(named, str(tmp_path / 'bad.py'), *pair[1:])
 
 
 def test_a_checkpoint_of_another_detector_is_refused(pair, tmp_path):

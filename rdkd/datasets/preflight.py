@@ -283,13 +283,18 @@ def check_dataset(dataset: Mapping[str, Any], training: bool
     return classes
 
 
+#: Parts of a detector that count other classes than those it detects.
+_OTHER_CLASSES = ('backbone', 'rpn_head', 'semantic_head',
+                  'panoptic_fusion_head')
+
+
 def class_counts(model: Any) -> Iterator[int]:
-    """Every ``num_classes`` of a detector's heads, region proposals aside."""
+    """Every ``num_classes`` of the heads that detect."""
     if isinstance(model, Mapping):
         for key, value in model.items():
             if key == 'num_classes':
                 yield value
-            elif key != 'rpn_head':
+            elif key not in _OTHER_CLASSES:
                 yield from class_counts(value)
     elif isinstance(model, Sequence) and not isinstance(model, str):
         for value in model:
