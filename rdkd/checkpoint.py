@@ -1,11 +1,13 @@
 """Reading checkpoints: never running code from them, never half of them."""
+import hashlib
 import pickle
+import re
 import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlparse
 
 import numpy as np
@@ -106,7 +108,12 @@ def load_from_url(filename: str, map_location: Any = None) -> dict[str, Any]:
     """
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
     cached = folder / Path(urlparse(filename).path).name
-    if is_main_process() and not cached.is_file():
+    # Names with a checksum, as torchvision's and OpenMMLab's, are unique.
+    if not re.search(r'-[0-9a-f]{8,}\.pth$', cached.name):
+        place = hashlib.sha256(filename.encode()).hexdigest()[:8]
+        cached = cached.with_name(f'{cached.stem}-{place}{cached.suffix}')
+    new = is_main_process() and not cached.is_file()
+    if new:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(filename, str(cached))
@@ -115,13 +122,27 @@ def load_from_url(filename: str, map_location: Any = None) -> dict[str, Any]:
                 f'the checkpoint {filename} cannot be downloaded: {error}. '
                 'Download it by hand and name the file instead.') from error
     barrier()
-    return load_local(str(cached), map_location)
+    try:
+        return load_local(str(cached), map_location)
+    except InputError:
+        if new:  # to be downloaded again, not read again
+            cached.unlink()
+        raise
+
+
+def refuse_store(filename: str, map_location: Any = None) -> NoReturn:
+    """Refuse what only mmengine's own, unpickling loaders can fetch."""
+    raise InputError(f'the checkpoint {filename} cannot be loaded from there '
+                     'safely. Download it and name the file.')
 
 
 # mmengine's own loaders fall back to unpickling anything.
 CheckpointLoader.register_scheme(prefixes='', loader=load_local, force=True)
 CheckpointLoader.register_scheme(prefixes=('http://', 'https://'),
                                  loader=load_from_url, force=True)
+CheckpointLoader.register_scheme(
+    prefixes=('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'),
+    loader=refuse_store, force=True)
 
 
 def load_checkpoint_file(filename: str) -> dict[str, Any]:

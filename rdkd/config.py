@@ -1,10 +1,27 @@
 """Reading config files."""
 from pathlib import Path
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 
 from rdkd.errors import InputError
+
+
+def detector_config(cfg: Config) -> ConfigDict:
+    """The model of a config, as mmengine's runner would build it.
+
+    Args:
+        cfg (Config): Of a detector, or of its distillation.
+
+    Returns:
+        ConfigDict: ``cfg.model``, with a ``data_preprocessor`` that the config
+        states beside the model.
+    """
+    model = cfg.model
+    if cfg.get('data_preprocessor'):
+        model = ConfigDict(
+            {'data_preprocessor': cfg.data_preprocessor, **model})
+    return model
 
 
 def load_config(path: str) -> Config:

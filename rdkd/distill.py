@@ -10,7 +10,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from rdkd.config import load_config
+from rdkd.config import detector_config, load_config
 from rdkd.datasets.preflight import class_counts, class_names, coco_datasets
 from rdkd.engine.teacher_classes_hook import check_classes
 from rdkd.errors import InputError
@@ -89,7 +89,8 @@ class Plan(NamedTuple):
 
 def _name(model: Mapping[str, Any]) -> str:
     kind = model['type']
-    return kind if isinstance(kind, str) else kind.__name__
+    name = kind if isinstance(kind, str) else kind.__name__
+    return name.rpartition('.')[2]
 
 
 def probe(detector: BaseModel, name: str) -> tuple[Level, ...]:
@@ -118,7 +119,7 @@ def probe(detector: BaseModel, name: str) -> tuple[Level, ...]:
         return neck_levels(detector)
 
 
-def detector_config(cfg: Config, name: str) -> ConfigDict:
+def plain_detector(cfg: Config, name: str) -> ConfigDict:
     """The model of a plain detector's config.
 
     Raises:
@@ -132,7 +133,7 @@ def detector_config(cfg: Config, name: str) -> ConfigDict:
         raise InputError(
             f'{name} has a teacher already. Name the config of the plain '
             'detector.')
-    return model
+    return detector_config(cfg)
 
 
 def make_plan(student: str, teacher: str, teacher_ckpt: str) -> Plan:
@@ -152,9 +153,9 @@ def make_plan(student: str, teacher: str, teacher_ckpt: str) -> Plan:
             classes differ or the necks share no stride.
     """
     cfg, teacher_cfg = load_config(student), load_config(teacher)
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    student_model = detector_config(cfg, student)
-    teacher_model = detector_config(teacher_cfg, teacher)
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
+    student_model = plain_detector(cfg, student)
+    teacher_model = plain_detector(teacher_cfg, teacher)
     counts = [sorted(set(class_counts(m)))
               for m in (student_model, teacher_model)]
     if counts[0] != counts[1]:
@@ -175,32 +176,32 @@ def make_plan(student: str, teacher: str, teacher_ckpt: str) -> Plan:
     for dataset in coco_datasets(loader.dataset):
         check_classes(names, class_names(dataset))
     return Plan(
-        with_teacher(cfg, teacher_model, teacher_ckpt), student, teacher,
+        with_teacher(cfg, teacher_cfg, teacher_ckpt), student, teacher,
         *levels,
         Normalisation.of(built.data_preprocessor) == Normalisation.of(
             frozen.data_preprocessor), names is not None)
 
 
-def with_teacher(cfg: Config, teacher: ConfigDict, teacher_ckpt: str
-                 ) -> Config:
+def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
     """A plain detector's config, turned into that of its distillation."""
     cfg = Config(cfg.to_dict())
     if '://' not in teacher_ckpt:
         teacher_ckpt = str(Path(teacher_ckpt).resolve())
-    if cfg.get('load_from') and not cfg.get('resume'):
-        # The runner loads it into the whole, where no key would fit.
-        cfg.model.init_cfg = dict(type='Pretrained', checkpoint=cfg.load_from)
-    cfg.load_from, cfg.resume = None, False
-    cfg.teacher_ckpt = teacher_ckpt
     cfg.model = dict(
         type='DetectorDistillation',
-        architecture=cfg.model,
-        teacher=teacher,
+        architecture=detector_config(cfg),
+        student_ckpt=cfg.get('load_from'),
+        teacher=detector_config(teacher),
         teacher_ckpt=teacher_ckpt,
         distiller=deepcopy(DISTILLER))
-    imports = cfg.get('custom_imports') or dict(allow_failed_imports=False)
+    cfg.pop('data_preprocessor', None)
+    # The runner would load it into the whole, where no key fits.
+    cfg.load_from, cfg.resume = None, False
+    imports = [cfg.get('custom_imports') or dict(allow_failed_imports=False),
+               teacher.get('custom_imports') or {}]
+    names = [name for each in imports for name in each.get('imports', [])]
     cfg.custom_imports = dict(
-        imports, imports=[*imports.get('imports', []), 'rdkd'])
+        imports[0], imports=list(dict.fromkeys([*names, 'rdkd'])))
     hooks = cfg.get('custom_hooks') or []
     cfg.custom_hooks = [*hooks, *(
         dict(type=name) for name in _HOOKS

@@ -124,3 +124,30 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         backend.put(b'new and longer', file)
     assert file.read_bytes() == b'old'
+
+
+def test_files_of_one_name_on_two_servers_are_two(server):
+    folder, url = server
+    for name, value in (('a', 1.), ('b', 2.)):
+        (folder / name).mkdir()
+        torch.save(dict(w=torch.tensor(value)), folder / name / 'e.pth')
+    for name, value in (('a', 1.), ('b', 2.)):
+        assert load_checkpoint_file(f'{url}/{name}/e.pth')['w'] == value
+
+
+def test_a_download_that_was_cut_off_is_not_kept(server):
+    folder, url = server
+    torch.save(dict(w=torch.ones(1000)), folder / 'e.pth')
+    whole = (folder / 'e.pth').read_bytes()
+    (folder / 'e.pth').write_bytes(whole[:1000])
+    with pytest.raises(InputError, match='cut off'):
+        load_checkpoint_file(f'{url}/e.pth')
+    (folder / 'e.pth').write_bytes(whole)
+    assert load_checkpoint_file(f'{url}/e.pth')['w'].sum() == 1000
+
+
+@pytest.mark.parametrize('url', ['s3://b/a.pth', 'petrel://b/a.pth',
+                                 'c:s3://b/a.pth', 'pavi://a'])
+def test_stores_that_unpickle_are_refused(url):
+    with pytest.raises(InputError, match='Download it'):
+        load_checkpoint_file(url)

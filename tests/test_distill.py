@@ -1,4 +1,6 @@
 """Two plain configs become one distillation."""
+from copy import deepcopy
+
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
@@ -51,7 +53,7 @@ def test_the_config_trains_the_student_as_it_was(pair, student_cfg):
     assert [hook.type for hook in cfg.custom_hooks] == [
         'EpochSeedHook', 'TeacherClassesHook', 'DeployHook']
     assert cfg.custom_imports.imports == ['rdkd']
-    assert cfg.teacher_ckpt == cfg.model.teacher_ckpt == pair[2]
+    assert cfg.model.teacher_ckpt == pair[2]
 
 
 def test_the_config_is_complete(pair, batch, tmp_path):
@@ -93,8 +95,7 @@ def test_what_the_student_s_config_has_is_kept(pair, student_cfg, tmp_path,
     assert cfg.custom_imports.imports == ['json', 'rdkd']
     assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
     assert cfg.load_from is None
-    assert cfg.model.architecture.init_cfg == dict(
-        type='Pretrained', checkpoint=str(teacher_files[1]))
+    assert cfg.model.student_ckpt == str(teacher_files[1])
 
 
 def test_pretrained_students_start_pretrained(pair, student_cfg, tmp_path):
@@ -116,7 +117,7 @@ def test_load_from_of_a_plain_detector_is_refused(rdkd_cfg, teacher_files,
                                                   tmp_path):
     rdkd_cfg.work_dir = str(tmp_path)
     rdkd_cfg.load_from = str(teacher_files[1])
-    with pytest.raises(InputError, match=r'architecture\.init_cfg'):
+    with pytest.raises(InputError, match=r'model\.student_ckpt'):
         set_resume(rdkd_cfg, None)
 
 
@@ -204,3 +205,42 @@ def test_operators_without_fake_kernels_are_run(student_cfg):
     assert probe(detector, 'x') == neck_levels(detector)
     assert [level.stride for level in probe(detector, 'x')] == [
         8, 16, 32, 64, 128]
+
+
+def test_a_student_that_initialises_itself_twice_starts_pretrained(
+        teacher_files, rdkd_cfg, tmp_path):
+    """DETR's own init_weights would undo what init_cfg loads."""
+    detr = load_config('mmdet::detr/detr_r50_8xb2-150e_coco.py').model
+    detr.backbone.init_cfg = None
+    file = str(tmp_path / 'detr.pth')
+    torch.manual_seed(3)
+    weights = MODELS.build(deepcopy(detr)).state_dict()
+    save_checkpoint(dict(state_dict=weights), file)
+    rdkd_cfg.model.pop('architecture')  # not to be merged with it
+    rdkd_cfg.model.update(architecture=detr, student_ckpt=file)
+    model = MODELS.build(rdkd_cfg.model)
+    model.init_weights()
+    for key, value in model.student.state_dict().items():
+        assert torch.equal(value, weights[key]), key
+
+
+def test_a_preprocessor_beside_the_model_counts(pair, tmp_path):
+    """mmengine's runner puts it into the model."""
+    teacher = Config.fromfile(pair[1])
+    teacher.data_preprocessor = teacher.model.pop('data_preprocessor')
+    teacher.data_preprocessor.mean = [1., 2., 3.]
+    teacher.custom_imports = dict(imports=['json'])
+    student = Config.fromfile(pair[0])
+    student.data_preprocessor = student.model.pop('data_preprocessor')
+    names = [write(student, tmp_path / 's.py'), write(teacher,
+                                                      tmp_path / 't.py')]
+    cfg = rdkd.distillation_config(*names, pair[2])
+    assert cfg.model.teacher.data_preprocessor.mean == [1., 2., 3.]
+    assert 'data_preprocessor' in cfg.model.architecture
+    assert 'data_preprocessor' not in cfg
+    assert cfg.custom_imports.imports == ['json', 'rdkd']
+    model = MODELS.build(cfg.model)
+    assert model._wanted.mean == (1., 2., 3.)
+    assert model._given.mean != model._wanted.mean
+    by_name = dict(cfg.model, teacher=names[1])
+    assert MODELS.build(by_name)._wanted.mean == (1., 2., 3.)

@@ -20,25 +20,26 @@ from rdkd.engine.launch import first_process
 from rdkd.errors import InputError
 
 
-def write_config(cfg: Config, path: Path) -> Config:
-    """Write a config, or keep it where it is written already.
+def check_written(text: str, path: Path) -> None:
+    """Refuse to write over another config.
 
     Raises:
-        InputError: If another config is there.
+        InputError: If there is one.
     """
-    text = cfg.pretty_text
-    if path.is_file():
-        if path.read_text() != text:
-            raise InputError(
-                f'{path} exists and differs from what these arguments give. '
-                f'Train it as it is with `python tools/train.py {path}`, or '
-                'choose another --work-dir.')
-    elif first_process():
+    if path.is_file() and path.read_text() != text:
+        raise InputError(
+            f'{path} exists and differs from what these arguments give. '
+            f'Train it as it is with `python tools/train.py {path}` (and '
+            '--resume to continue), or choose another --work-dir.')
+
+
+def write(text: str, path: Path) -> None:
+    """Write the config, whole or not at all."""
+    if first_process() and not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix('.partial')
         partial.write_text(text)
         partial.replace(path)
-    return Config(cfg.to_dict(), cfg_text=text, filename=str(path))
 
 
 def main() -> None:
@@ -60,7 +61,11 @@ def main() -> None:
         path = Path(cfg.work_dir, f'{name}.py')
         if first_process():
             print(plan.summary())
-        train(write_config(cfg, path), args)
+        text = Config({key: value for key, value in cfg.to_dict().items()
+                       if key != 'launcher'}).pretty_text
+        check_written(text, path)
+        cfg = Config(cfg.to_dict(), cfg_text=text, filename=str(path))
+        train(cfg, args, before_start=lambda: write(text, path))
 
 
 if __name__ == '__main__':

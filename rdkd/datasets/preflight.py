@@ -314,7 +314,7 @@ def check_data(cfg: Config, split: str) -> None:
     # Of several processes one looks; the others wait where they join it.
     if not first_process():
         return
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
         return
@@ -353,7 +353,7 @@ def check_config(cfg: Config) -> None:
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     check_keys(cfg.model)
     check_data(cfg, 'train')
     check_data(cfg, 'val')

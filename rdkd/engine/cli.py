@@ -2,7 +2,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace, name: str
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
         # The variable at the top of a config is only a name for this value.
-        if 'teacher_ckpt' in args.cfg_options:
+        if 'teacher_ckpt' in args.cfg_options and 'teacher' in cfg.model:
             cfg.model.teacher_ckpt = cfg.teacher_ckpt
     if args.work_dir:
         cfg.work_dir = args.work_dir
@@ -77,12 +77,14 @@ def config_from(args: argparse.Namespace) -> Config:
                            Path(args.config).stem)
 
 
-def train(cfg: Config, args: argparse.Namespace) -> None:
+def train(cfg: Config, args: argparse.Namespace,
+          before_start: Callable[[], None] = lambda: None) -> None:
     """Check a config and its data and train, as the arguments say.
 
     Args:
         cfg (Config): Of :func:`apply_arguments`; is changed.
         args (Namespace): Of :func:`add_train_arguments`.
+        before_start (Callable): Called when everything was found in order.
 
     Raises:
         InputError: If the run cannot start.
@@ -102,6 +104,11 @@ def train(cfg: Config, args: argparse.Namespace) -> None:
         cfg.auto_scale_lr.enable = True
     set_resume(cfg, args.resume)
     check_config(cfg)
+    # A distilled run and its baseline see the same batches.
+    hooks = cfg.get('custom_hooks') or []
+    if not any(hook['type'] == 'EpochSeedHook' for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='EpochSeedHook')]
+    before_start()
     build_runner(cfg).train()
     finish_processes()
 
@@ -115,7 +122,7 @@ def readable_errors(continue_with: str | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f'error: {error}')
     except FloatingPointError as error:
         sys.exit(f'stopped: {error}')

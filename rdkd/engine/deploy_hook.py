@@ -33,9 +33,11 @@ class DeployHook(Hook):
     def __init__(self, metric: str = 'coco/bbox_mAP') -> None:
         self.metric = metric
         self._best = float('-inf')
+        self._training = False
 
     def before_train(self, runner: Runner) -> None:
         """Continue from the best score of the run that is resumed."""
+        self._training = True
         best = Path(runner.work_dir, 'student_best.pth')
         if runner.iter > 0 and best.is_file():
             meta = load_checkpoint_file(str(best)).get('meta', {})
@@ -48,6 +50,8 @@ class DeployHook(Hook):
     def after_val_epoch(self, runner: Runner,
                         metrics: Mapping[str, Any] | None = None) -> None:
         """Write the student if it is the best so far."""
+        if not self._training:  # a validation by itself
+            return
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             self._write(runner, 'student_latest.pth')
         if not metrics:  # CocoMetric has none when nothing was detected

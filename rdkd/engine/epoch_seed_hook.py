@@ -2,7 +2,7 @@
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
 
 
 @HOOKS.register_module()
@@ -19,6 +19,9 @@ class EpochSeedHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed for the epoch that begins."""
-        entropy = np.random.SeedSequence(
-            [runner.seed, runner.epoch, runner.rank])
+        place = [runner.seed, runner.epoch, runner.rank]
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            # One long epoch: go on with other numbers after a resume.
+            place.append(runner.iter)
+        entropy = np.random.SeedSequence(place)
         set_random_seed(int(entropy.generate_state(1)[0]))

@@ -113,9 +113,8 @@ def check_resumable(path: str, distilled: bool) -> None:
     """
     checkpoint = load_checkpoint_file(path)
     if 'optimizer' not in checkpoint or 'meta' not in checkpoint:
-        setting = ('model.architecture.init_cfg.type=Pretrained '
-                   f'model.architecture.init_cfg.checkpoint={path}'
-                   if distilled else f'load_from={path}')
+        setting = (f'model.student_ckpt={path}' if distilled else
+                   f'load_from={path}')
         raise InputError(f'{path} holds weights but no training state: it '
                          f'cannot be resumed. Use `--cfg-options {setting}` '
                          'to start from its weights.')
@@ -140,8 +139,7 @@ def check_load_from(cfg: Config) -> None:
         raise InputError(
             f'load_from={cfg.load_from} holds a plain detector, of which '
             'nothing would be loaded here. To start the student from it, use '
-            '`--cfg-options model.architecture.init_cfg.type=Pretrained '
-            f'model.architecture.init_cfg.checkpoint={cfg.load_from}`.')
+            f'`--cfg-options model.student_ckpt={cfg.load_from}` instead.')
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
@@ -159,6 +157,14 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     """
     if resume is not None and resume != 'auto':
         check_resumable(resume, distilled='distiller' in cfg.model)
+        newest, broken = latest_checkpoint(cfg.work_dir)
+        elsewhere = Path(resume).resolve().parent != Path(
+            cfg.work_dir).resolve()
+        if elsewhere and (newest or broken):
+            raise InputError(
+                f'{cfg.work_dir} holds checkpoints of another run than '
+                f'{resume}, which would be written over. Choose another '
+                '--work-dir.')
         cfg.resume, cfg.load_from = True, resume
         return
     check_load_from(cfg)

@@ -7,6 +7,7 @@ import torch
 from mmengine.logging import MessageHub, print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner import load_checkpoint
 from mmrazor.models.algorithms import SingleTeacherDistill
 from mmrazor.models.utils import add_prefix
 from torch import Tensor, nn
@@ -59,6 +60,9 @@ class DetectorDistillation(SingleTeacherDistill):
         data_preprocessor (dict, optional): Defaults to the student's.
         inherit (bool): Start the student with the teacher's weights of neck
             and heads where names and shapes agree.  Defaults to False.
+        student_ckpt (str, optional): Checkpoint of a plain detector that the
+            student starts from, as ``load_from`` is for a plain detector:
+            what does not fit is logged and left as it was initialised.
 
     Raises:
         InputError: If the teacher's checkpoint is missing or does not fit, or
@@ -71,8 +75,11 @@ class DetectorDistillation(SingleTeacherDistill):
                  teacher_ckpt: str | None,
                  distiller: Mapping[str, Any],
                  data_preprocessor: Mapping[str, Any] | None = None,
-                 inherit: bool = False) -> None:
+                 inherit: bool = False,
+                 student_ckpt: str | None = None) -> None:
         student = MODELS.build(architecture)
+        if data_preprocessor is not None:
+            data_preprocessor = MODELS.build(data_preprocessor)
         with isolated_random_state(torch.device('cpu')):
             frozen = build_teacher(teacher, teacher_ckpt)
             # MMRazor's own parts are named in its scope.
@@ -83,6 +90,7 @@ class DetectorDistillation(SingleTeacherDistill):
                     distiller=distiller,
                     data_preprocessor=data_preprocessor)
         self.inherit = inherit
+        self.student_ckpt = student_ckpt
         self._given = Normalisation.of(self.data_preprocessor)
         self._wanted = Normalisation.of(self.teacher.data_preprocessor)
         # Out of the module tree, so that nothing saves, trains or wraps it.
@@ -117,6 +125,10 @@ class DetectorDistillation(SingleTeacherDistill):
     def init_weights(self) -> None:
         """Initialise the student as if it were alone, then the distiller."""
         self.student.init_weights()
+        if self.student_ckpt:
+            # After the initialisation, which may not keep what it finds.
+            load_checkpoint(self.student, self.student_ckpt,
+                            map_location='cpu', logger='current')
         if self.inherit:
             copied, kept = inherit_neck_and_heads(self.student, self.teacher)
             print_log(

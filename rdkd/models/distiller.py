@@ -124,8 +124,9 @@ class RDKDDistiller(ConfigurableDistiller):
                     f'at stride {level.stride} the student\'s map is '
                     f'{tuple(own.shape[-2:])} and the teacher\'s '
                     f'{tuple(other.shape[-2:])}: the two round odd sizes '
-                    'differently. Set `data_preprocessor.pad_size_divisor` '
-                    'of the student to its largest stride.')
+                    'differently. Set '
+                    '`model.architecture.data_preprocessor.pad_size_divisor` '
+                    'to the largest stride.')
         sides = ('fg_', 'bg_') if self.decouple else ('', )
         losses = {}
         for i, (level, _) in enumerate(self.pairs):

@@ -7,8 +7,8 @@ from mmdet.models.detectors import BaseDetector
 
 from rdkd.errors import InputError
 
-#: Sides of square probe images in pixels: two cells at stride 128, and one
-#: for detectors whose last levels need more (SSD300).
+#: Sides of square probe images in pixels: two cells at stride 128, and more
+#: for detectors whose last levels are coarser (SSD).
 _PROBES = (256, 512)
 
 
@@ -48,16 +48,20 @@ def neck_levels(detector: BaseDetector) -> tuple[Level, ...]:
             try:
                 with torch.no_grad():
                     features = detector.extract_feat(image)
-                break
             except RuntimeError:
                 if side == _PROBES[-1]:
                     raise
+                continue
+            strides = [round(side / x.shape[-1]) for x in features]
+            if len(set(strides)) == len(strides):
+                break
     finally:
         for module, mode in modes:
             module.training = mode
     return tuple(
-        Level(i, round(side / feature.shape[-1]), feature.shape[1])
-        for i, feature in enumerate(features))
+        Level(i, stride, feature.shape[1])
+        for i, (stride, feature) in enumerate(
+            zip(strides, features, strict=True)))
 
 
 def match_levels(student: Sequence[Level], teacher: Sequence[Level]

@@ -8,7 +8,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
-from rdkd.config import load_config
+from rdkd.config import detector_config, load_config
 from rdkd.errors import InputError
 
 
@@ -31,7 +31,7 @@ def build_teacher(teacher: str | Mapping[str, Any],
         InputError: If there is no checkpoint or it does not fit.
     """
     if isinstance(teacher, str):
-        teacher = load_config(teacher).model
+        teacher = detector_config(load_config(teacher))
     if not checkpoint:
         raise InputError(
             'the teacher has no checkpoint: a teacher with random weights '

@@ -60,6 +60,7 @@ def test_with_ema_the_averaged_student_ships(rdkd_cfg, tmp_path):
 def test_a_worse_student_does_not_replace_the_best(rdkd_cfg, tmp_path,
                                                    monkeypatch):
     hook, written = DeployHook(), []
+    hook._training = True
     monkeypatch.setattr(
         hook, '_write', lambda runner, name, **meta: written.append(meta))
 
@@ -86,3 +87,10 @@ def test_a_resumed_run_knows_its_best(rdkd_cfg, tmp_path):
     assert best.read_bytes() == before
     latest = load_checkpoint_file(str(tmp_path / 'student_latest.pth'))
     assert latest['meta']['epoch'] == 3
+
+
+def test_a_validation_alone_writes_nothing(rdkd_cfg, tmp_path):
+    rdkd_cfg.work_dir = str(tmp_path)
+    rdkd_cfg.experiment_name = 'validation'
+    Runner.from_cfg(rdkd_cfg).val()
+    assert not list(tmp_path.glob('student_*'))

@@ -113,3 +113,15 @@ def test_a_student_of_an_earlier_run_is_not_written_over(cfg, tmp_path,
     torch.save(dict(), tmp_path / 'student_best.pth')
     with pytest.raises(InputError, match=r'student_best\.pth'):
         set_resume(cfg, resume)
+
+
+def test_resuming_from_elsewhere_does_not_write_over_a_run(cfg, tmp_path):
+    checkpoint(tmp_path, 2)
+    other = tmp_path / 'other'
+    other.mkdir()
+    cfg.model = dict(type='RetinaNet')
+    file = str(other / 'epoch_1.pth')
+    torch.save(dict(state_dict={'w': torch.ones(1)}, optimizer={}, meta={}),
+               file)
+    with pytest.raises(InputError, match='of another run'):
+        set_resume(cfg, file)

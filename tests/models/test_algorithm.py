@@ -347,6 +347,10 @@ def test_levels_of_a_detector_of_large_images_are_found():
     cfg.model.backbone.init_cfg = None
     levels = neck_levels(MODELS.build(cfg.model))
     assert [level.stride for level in levels[:3]] == [8, 16, 32]
+    cfg = load_config(
+        'mmdet::ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py')
+    levels = neck_levels(MODELS.build(cfg.model))
+    assert [level.stride for level in levels] == [16, 32, 64, 128, 256, 512]
 
 
 def test_levels_are_matched_by_stride():
