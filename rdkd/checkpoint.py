@@ -184,19 +184,6 @@ def detector_state_dict(checkpoint: Mapping[str, Any],
     return OrderedDict(state)
 
 
-def save_whole(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """Write a checkpoint beside its place and move it there.
-
-    Args:
-        checkpoint (Mapping[str, Any]): What to write.
-        path (Path): Where; an existing file is replaced.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.partial')
-    torch.save(checkpoint, partial)
-    partial.replace(path)
-
-
 def deployable(checkpoint: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The part of a training checkpoint that is deployed.
 

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from rdkd.config import detector_config, load_config
 from rdkd.datasets.preflight import class_counts, class_names, coco_datasets
+from rdkd.engine.launch import add_hooks
 from rdkd.engine.teacher_classes_hook import check_classes
 from rdkd.errors import InputError
 from rdkd.models.algorithm import isolated_random_state
@@ -32,8 +33,6 @@ DISTILLER: dict[str, Any] = dict(
     fg_weight=1.0,
     bg_weight=0.5,
     kv_size=32)
-
-_HOOKS = ('EpochSeedHook', 'TeacherClassesHook', 'DeployHook')
 
 
 class Plan(NamedTuple):
@@ -202,10 +201,7 @@ def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
     names = [name for each in imports for name in each.get('imports', [])]
     cfg.custom_imports = dict(
         imports[0], imports=list(dict.fromkeys([*names, 'rdkd'])))
-    hooks = cfg.get('custom_hooks') or []
-    cfg.custom_hooks = [*hooks, *(
-        dict(type=name) for name in _HOOKS
-        if name not in [hook['type'] for hook in hooks])]
+    add_hooks(cfg, 'EpochSeedHook', 'TeacherClassesHook', 'DeployHook')
     default = cfg.setdefault('default_hooks', ConfigDict())
     saver = default.setdefault(
         'checkpoint', ConfigDict(type='CheckpointHook', interval=1))

@@ -10,6 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from rdkd.distill import make_plan
+from rdkd.engine import AtomicLocalBackend
 from rdkd.engine.cli import (
     add_train_arguments,
     apply_arguments,
@@ -36,10 +37,7 @@ def check_written(text: str, path: Path) -> None:
 def write(text: str, path: Path) -> None:
     """Write the config, whole or not at all."""
     if first_process() and not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix('.partial')
-        partial.write_text(text)
-        partial.replace(path)
+        AtomicLocalBackend().put(text.encode(), path)
 
 
 def main() -> None:

@@ -6,7 +6,9 @@ the teacher nor what was learnt only to distil.
 import argparse
 from pathlib import Path
 
-from rdkd.checkpoint import deployable, load_checkpoint_file, save_whole
+from mmengine.runner import save_checkpoint
+
+from rdkd.checkpoint import deployable, load_checkpoint_file
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
 
@@ -22,7 +24,8 @@ def main() -> None:
             raise InputError(f'{out} exists already. Choose another name.')
         student = deployable(load_checkpoint_file(args.checkpoint),
                              args.checkpoint)
-        save_whole(student, out)
+        save_checkpoint(student, str(out),
+                        backend_args=dict(backend='atomic'))
         state = student['state_dict']
         total = sum(value.numel() for value in state.values())
         print(f'{out}: {len(state)} tensors, {total / 1e6:.2f} M values')

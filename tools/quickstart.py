@@ -43,6 +43,7 @@ from rdkd.checkpoint import (
 )
 from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.datasets.synthetic import Spec, make_dataset
+from rdkd.engine import AtomicLocalBackend
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
 from rdkd.visualization.report import (
@@ -171,9 +172,7 @@ def make_configs(args: argparse.Namespace, run: Path, data: Path
                     f'quickstart or of its data. Move {run} away to start '
                     'anew.')
             continue
-        partial = paths[phase].with_suffix('.partial')
-        partial.write_text(text)
-        partial.replace(paths[phase])
+        AtomicLocalBackend().put(text.encode(), paths[phase])
     return paths
 
 
@@ -266,9 +265,7 @@ def evaluate(phase: str, run: Path, configs: dict[str, Path]
                                  f'{NAMES[phase]}:\n{done.stdout[-2000:]}'
                                  f'{done.stderr[-2000:]}')
         measured = next(results.glob('[0-9]*/[0-9]*.json')).read_text()
-        partial = scores.with_suffix('.partial')
-        partial.write_text(measured)
-        partial.replace(scores)
+        AtomicLocalBackend().put(measured.encode(), scores)
     # CocoMetric gives no score when nothing at all is detected.
     file = results / 'val.bbox.json'
     detections = json.loads(file.read_text()) if file.is_file() else []

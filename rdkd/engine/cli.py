@@ -104,10 +104,6 @@ def train(cfg: Config, args: argparse.Namespace,
         cfg.auto_scale_lr.enable = True
     set_resume(cfg, args.resume)
     check_config(cfg)
-    # A distilled run and its baseline see the same batches.
-    hooks = cfg.get('custom_hooks') or []
-    if not any(hook['type'] == 'EpochSeedHook' for hook in hooks):
-        cfg.custom_hooks = [*hooks, dict(type='EpochSeedHook')]
     before_start()
     build_runner(cfg).train()
     finish_processes()

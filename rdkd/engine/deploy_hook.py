@@ -8,10 +8,15 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
-from mmengine.runner import IterBasedTrainLoop, Runner, get_state_dict
+from mmengine.runner import (
+    IterBasedTrainLoop,
+    Runner,
+    get_state_dict,
+    save_checkpoint,
+)
 from mmengine.runner.checkpoint import weights_to_cpu
 
-from rdkd.checkpoint import deployable, load_checkpoint_file, save_whole
+from rdkd.checkpoint import deployable, load_checkpoint_file
 from rdkd.engine.launch import plain_model
 
 
@@ -80,4 +85,5 @@ class DeployHook(Hook):
         runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
         student = deployable(checkpoint, name)
         student['meta'].update(meta)
-        save_whole(student, Path(runner.work_dir, name))
+        save_checkpoint(student, str(Path(runner.work_dir, name)),
+                        backend_args=dict(backend='atomic'))

@@ -155,9 +155,9 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         InputError: If a new run would write over checkpoints, there are only
             broken ones to continue from, or ``resume`` is not of such a run.
     """
+    newest, broken = latest_checkpoint(cfg.work_dir)
     if resume is not None and resume != 'auto':
         check_resumable(resume, distilled='distiller' in cfg.model)
-        newest, broken = latest_checkpoint(cfg.work_dir)
         elsewhere = Path(resume).resolve().parent != Path(
             cfg.work_dir).resolve()
         if elsewhere and (newest or broken):
@@ -168,7 +168,6 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         cfg.resume, cfg.load_from = True, resume
         return
     check_load_from(cfg)
-    newest, broken = latest_checkpoint(cfg.work_dir)
     deployed = sorted(Path(cfg.work_dir).glob('student_*.pth'))
     if resume is None:
         found = [newest] if newest else [*broken, *deployed]
@@ -193,6 +192,19 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         cfg.resume, cfg.load_from = True, str(newest)
 
 
+def add_hooks(cfg: Config, *names: str) -> None:
+    """Append the custom hooks that a config has not.
+
+    Args:
+        cfg (Config): Its ``custom_hooks`` are set.
+        names (str): Registered names, of hooks that need no argument.
+    """
+    hooks = cfg.get('custom_hooks') or []
+    present = [hook['type'] for hook in hooks]
+    cfg.custom_hooks = [*hooks, *(
+        dict(type=name) for name in names if name not in present)]
+
+
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that a config asks for."""
     prepare_processes(cfg)
@@ -200,10 +212,10 @@ def build_runner(cfg: Config) -> Runner:
     if own.resolve() == Path(cfg.work_dir, own.name).resolve():
         # The runner dumps what it got under this name in the work dir.
         cfg = Config(cfg.to_dict(), cfg_text=cfg.text)
-    hooks = cfg.get('custom_hooks', [])
-    if 'teacher' in cfg.model and not any(
-            hook['type'] == 'TeacherClassesHook' for hook in hooks):
-        cfg.custom_hooks = [*hooks, dict(type='TeacherClassesHook')]
+    # A distilled run and its baseline see the same batches.
+    add_hooks(cfg, 'EpochSeedHook')
+    if 'teacher' in cfg.model:
+        add_hooks(cfg, 'TeacherClassesHook')
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
