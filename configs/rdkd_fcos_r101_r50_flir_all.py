@@ -1,9 +1,11 @@
 # The paper's ablation, FCOS R101 to R50 on FLIR: review, attention and
-# decoupling. Nothing is standardised, compared directly or pooled for the
-# attention, which the paper does not do either; it does not say its loss
-# weight, and the pyramid, which it does not ablate, comes with the review.
+# decoupling. Nothing is standardised, compared directly, pooled for the
+# attention or fused narrowly, which the paper does not do either; it does not
+# say its loss weight, and the pyramid, which it does not ablate, comes with
+# the review.
 _base_ = ['./rdkd_fcos_r101_r50_flir.py']
 
 model = dict(
     distiller=dict(
-        loss_weight=1.0, standardize=False, direct=0.0, kv_size=None))
+        loss_weight=1.0, standardize=False, direct=0.0, kv_size=None,
+        reduction=1))

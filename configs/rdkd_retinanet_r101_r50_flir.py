@@ -24,7 +24,8 @@ model = dict(
         direct=0.5,
         fg_weight=1.0,
         bg_weight=0.5,
-        kv_size=32))
+        kv_size=16,
+        reduction=4))
 custom_hooks = [
     *_base_.custom_hooks,
     dict(type='TeacherClassesHook'),

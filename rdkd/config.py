@@ -1,5 +1,6 @@
 """Reading config files."""
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
@@ -48,3 +49,12 @@ def load_config(path: str) -> Config:
     except Exception as error:  # a config is code: it can raise anything
         raise InputError(f'the config {path} cannot be read: '
                          f'{type(error).__name__}: {error}') from error
+
+
+def without_downloads(part: Any) -> None:
+    """Take the pretrained weights out of a model's config, in place."""
+    if isinstance(part, dict):
+        if 'Pretrained' in str(part.get('init_cfg')):
+            part['init_cfg'] = None
+        for value in part.values():
+            without_downloads(value)

@@ -32,7 +32,8 @@ DISTILLER: dict[str, Any] = dict(
     direct=0.5,
     fg_weight=1.0,
     bg_weight=0.5,
-    kv_size=32)
+    kv_size=16,
+    reduction=4)
 
 
 class Plan(NamedTuple):

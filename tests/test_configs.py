@@ -7,20 +7,11 @@ from mmdet.testing import demo_mm_inputs
 from mmengine.registry import MODELS
 from mmengine.runner import save_checkpoint
 
-from rdkd.config import load_config
+from rdkd.config import load_config, without_downloads
 from rdkd.datasets.preflight import class_counts
 
 CONFIGS = sorted((Path(__file__).parents[1] / 'configs').glob('*.py'))
 FLIR = ('person', 'bicycle', 'car', 'dog')
-
-
-def without_downloads(part):
-    """Take the pretrained backbones out of a model's config."""
-    if isinstance(part, dict):
-        if str(part.get('init_cfg', {})).find('Pretrained') > 0:
-            part['init_cfg'] = None
-        for value in part.values():
-            without_downloads(value)
 
 
 def untrained_teacher(cfg, tmp_path):

@@ -19,6 +19,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import MODELS, init_default_scope
+from mmrazor.registry import MODELS as RAZOR_MODELS
 from PIL import Image
 from rich.progress import track
 
@@ -47,7 +48,8 @@ def check_keys(model: Mapping[str, Any]) -> None:
         return
     for name, part in (('model', model), ('model.distiller',
                                           model['distiller'])):
-        cls = MODELS.get(part['type'])
+        # MMRazor's distillers are named in its scope.
+        cls = MODELS.get(part['type']) or RAZOR_MODELS.get(part['type'])
         if cls is None:
             raise InputError(f'{name}.type: nothing is registered as '
                              f'{part["type"]!r}.')

@@ -8,10 +8,12 @@ from rdkd.models.attention import (
 )
 from rdkd.models.distiller import RDKDDistiller
 from rdkd.models.loss import DecoupledPyramidLoss
+from rdkd.models.neck_distiller import LevelDistiller, NeckDistiller
 from rdkd.models.review import ChannelAdapter, ReviewFusion
 
 __all__ = [
     'ChannelAdapter', 'DecoupledPyramidLoss', 'DetectorDistillation',
-    'DualAttention', 'PositionAttention', 'RDKDDistiller', 'ReviewFusion',
+    'DualAttention', 'LevelDistiller', 'NeckDistiller', 'PositionAttention',
+    'RDKDDistiller', 'ReviewFusion',
     'channel_attention', 'position_attention'
 ]

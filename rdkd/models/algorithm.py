@@ -1,6 +1,6 @@
 """A student detector, a frozen teacher and a distiller as one model."""
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -11,10 +11,12 @@ from mmengine.runner import load_checkpoint
 from mmrazor.models.algorithms import SingleTeacherDistill
 from mmrazor.models.utils import add_prefix
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from rdkd.errors import InputError
-from rdkd.models.distiller import RDKDDistiller
+from rdkd.models.fast_teacher import Compiled, skip_levels, speed_up
 from rdkd.models.inherit import inherit_neck_and_heads
+from rdkd.models.neck_distiller import NeckDistiller, plain_map
 from rdkd.models.normalisation import (
     Normalisation,
     image_sizes,
@@ -63,10 +65,19 @@ class DetectorDistillation(SingleTeacherDistill):
         student_ckpt (str, optional): Checkpoint of a plain detector that the
             student starts from, as ``load_from`` is for a plain detector:
             what does not fit is logged and left as it was initialised.
+        teacher_dtype (str, optional): ``'bfloat16'`` or ``'float16'`` runs
+            the teacher under autocast to it; its maps are compared in
+            float32.  Defaults to what the training step runs in.
+        channels_last (bool): Lay the student out channels-last too, as the
+            teacher always is.  Rounding differs.  Defaults to False.
+        compile (bool): Run the teacher's backbone and neck and the review
+            under ``torch.compile``; where that fails it is said and they run
+            without.  Defaults to False.
 
     Raises:
         InputError: If the teacher's checkpoint is missing or does not fit, or
-            a recorder of the distiller looks beyond its neck.
+            a recorder of the distiller looks beyond its neck, or there is no
+            such ``teacher_dtype``.
     """
 
     def __init__(self,
@@ -76,7 +87,14 @@ class DetectorDistillation(SingleTeacherDistill):
                  distiller: Mapping[str, Any],
                  data_preprocessor: Mapping[str, Any] | None = None,
                  inherit: bool = False,
-                 student_ckpt: str | None = None) -> None:
+                 student_ckpt: str | None = None,
+                 teacher_dtype: str | None = None,
+                 channels_last: bool = False,
+                 compile: bool = False) -> None:
+        if teacher_dtype not in (None, 'bfloat16', 'float16'):
+            raise InputError(
+                f'`teacher_dtype` is {teacher_dtype!r}: choose \'bfloat16\' '
+                'or \'float16\', or leave it out.')
         student = MODELS.build(architecture)
         if data_preprocessor is not None:
             data_preprocessor = MODELS.build(data_preprocessor)
@@ -89,7 +107,8 @@ class DetectorDistillation(SingleTeacherDistill):
                     teacher=frozen,
                     distiller=distiller,
                     data_preprocessor=data_preprocessor)
-        self.inherit = inherit
+        # Read before batch norms are folded: names and values change then.
+        self._inherited = self.teacher.state_dict() if inherit else None
         self.student_ckpt = student_ckpt
         self._given = Normalisation.of(self.data_preprocessor)
         self._wanted = Normalisation.of(self.teacher.data_preprocessor)
@@ -105,6 +124,23 @@ class DetectorDistillation(SingleTeacherDistill):
         if self.distiller.deliveries.deliveries:
             raise InputError('`distill_deliveries` are not supported: the '
                              'heads of the teacher do not run.')
+        speed_up(self.teacher, self.distiller.teacher_recorders)
+        if isinstance(self.distiller, NeckDistiller):
+            skip_levels(self.teacher.neck,
+                        {level.index for _, level in self.distiller.pairs})
+        self.teacher_dtype = teacher_dtype
+        self.channels_last = channels_last
+        if compile:
+            self._compile()
+
+    def _compile(self) -> None:
+        parts = {'teacher\'s backbone': self.teacher.backbone,
+                 'teacher\'s neck': self.teacher.neck,
+                 **{f'distiller\'s {name}': connector for name, connector in
+                    self.distiller.connectors.items()}}
+        for name, part in parts.items():
+            # The call itself stays plain: recorders hook into it.
+            part.forward = Compiled(part.forward, name)
 
     @property
     def teacher(self) -> BaseModel:
@@ -129,16 +165,26 @@ class DetectorDistillation(SingleTeacherDistill):
             # After the initialisation, which may not keep what it finds.
             load_checkpoint(self.student, self.student_ckpt,
                             map_location='cpu', logger='current')
-        if self.inherit:
-            copied, kept = inherit_neck_and_heads(self.student, self.teacher)
+        if self._inherited is not None:
+            copied, kept = inherit_neck_and_heads(self.student,
+                                                  self._inherited)
             print_log(
                 'the student starts with the teacher\'s tensors of: '
                 f'{_counts(copied)}; not copied, because no tensor of the '
                 f'teacher has their name and shape: {_counts(kept)}.',
                 'current')
+        if self.channels_last:
+            # Not before: random weights are drawn in the order of memory.
+            self.student.to(memory_format=torch.channels_last)
         device = next(self.student.parameters()).device
         with isolated_random_state(device):
             self.distiller.init_weights()
+
+    def _teacher_precision(self, device: torch.device
+                           ) -> AbstractContextManager[Any]:
+        if self.teacher_dtype is None:
+            return nullcontext()
+        return torch.autocast(device.type, getattr(torch, self.teacher_dtype))
 
     def loss(self, inputs: Tensor,
              data_samples: Sequence[Any]) -> dict[str, Tensor]:
@@ -162,16 +208,22 @@ class DetectorDistillation(SingleTeacherDistill):
             if idle:
                 losses['distill.loss_stopped'] = torch.stack(idle).sum()
             return losses
-        with self.distiller.teacher_recorders, torch.no_grad():
-            self.teacher.extract_feat(
-                renormalise(inputs, self._given, self._wanted,
-                            image_sizes(data_samples)))
+        images = renormalise(inputs, self._given, self._wanted,
+                             image_sizes(data_samples))
+        with (self.distiller.teacher_recorders, torch.no_grad(),
+              self._teacher_precision(inputs.device)):
+            self.teacher.extract_feat(images)
         with self.distiller.student_recorders:
             losses = add_prefix(
                 self.student(inputs, data_samples, mode='loss'), 'student')
-        if isinstance(self.distiller, RDKDDistiller):
+        if isinstance(self.distiller, NeckDistiller):
             distilled = self.distiller.compute_distill_losses(data_samples)
         else:
+            for recorders in (self.distiller.student_recorders,
+                              self.distiller.teacher_recorders):
+                for recorder in recorders.recorders.values():
+                    recorder._data_buffer = tree_map_only(
+                        Tensor, plain_map, recorder.data_buffer)
             distilled = self.distiller.compute_distill_losses()
         losses.update(add_prefix(distilled, 'distill'))
         # The graph is not to outlive the step in the recorders.

@@ -73,11 +73,11 @@ class PositionAttention(nn.Module):
         channels (int): Channels ``C`` of the map.
         kv_size (int, optional): Keys and values are average-pooled to at most
             ``kv_size x kv_size`` positions; maps that are not larger are
-            attended exactly.  None attends exactly always.  Defaults to 32
-            (1024 positions).
+            attended exactly.  None attends exactly always.  Defaults to 16
+            (256 positions).
     """
 
-    def __init__(self, channels: int, kv_size: int | None = 32) -> None:
+    def __init__(self, channels: int, kv_size: int | None = 16) -> None:
         super().__init__()
         # A quarter of the width (64 of 256), in the multiples of 8 that
         # half-precision and memory-efficient kernels need.
@@ -113,7 +113,7 @@ class DualAttention(nn.Module):
         kv_size (int, optional): See :class:`PositionAttention`.
     """
 
-    def __init__(self, channels: int, kv_size: int | None = 32) -> None:
+    def __init__(self, channels: int, kv_size: int | None = 16) -> None:
         super().__init__()
         self.position = PositionAttention(channels, kv_size)
         self.alpha = nn.Parameter(torch.zeros(1))

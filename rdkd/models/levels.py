@@ -9,7 +9,7 @@ from rdkd.errors import InputError
 
 #: Sides of square probe images in pixels: two cells at stride 128, and more
 #: for detectors whose last levels are coarser (SSD).
-_PROBES = (256, 512)
+PROBES = (256, 512)
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,14 @@ def neck_levels(detector: BaseDetector) -> tuple[Level, ...]:
     parameter = next(detector.parameters())
     detector.eval()
     try:
-        for side in _PROBES:
+        for side in PROBES:
             image = torch.zeros(1, 3, side, side, dtype=parameter.dtype,
                                 device=parameter.device)
             try:
                 with torch.no_grad():
                     features = detector.extract_feat(image)
             except RuntimeError:
-                if side == _PROBES[-1]:
+                if side == PROBES[-1]:
                     raise
                 continue
             strides = [round(side / x.shape[-1]) for x in features]

@@ -1,12 +1,29 @@
 """The RDKD distance over all neck levels."""
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from rdkd.models.attention import full_precision
-from rdkd.models.similarity import pooled_distance, standardize
+from rdkd.models.similarity import (
+    Scales,
+    region_distance,
+    region_scales,
+    standardize,
+)
+
+
+class Target(NamedTuple):
+    """A teacher's level, ready to be compared with.
+
+    Attributes:
+        teacher: ``(N, C, H, W)``, standardised if the loss standardises.
+        scales: The regions of the batch.
+    """
+    teacher: Tensor
+    scales: Scales
 
 
 @MODELS.register_module()
@@ -36,34 +53,43 @@ class DecoupledPyramidLoss(nn.Module):
         self.pool_sizes = (4, 2, 1) if pyramid else ()
         self.standardize = standardize
 
-    def level(self, student: Tensor, teacher: Tensor,
-              mask: Tensor | None = None) -> Tensor:
-        """The weighted distance of one level, averaged over the batch.
+    def target(self, teacher: Tensor, mask: Tensor | None = None) -> Target:
+        """Prepare a teacher's level, which several maps can be compared with.
 
         Args:
-            student (Tensor): Shape ``(N, C, H, W)``.
             teacher (Tensor): Shape ``(N, C, H, W)``.
             mask (Tensor, optional): Shape ``(N, 2, H, W)``, foreground and
                 background, or ``(N, 1, H, W)``, one region that weighs 1.
                 Defaults to the whole map.
 
         Returns:
+            Target: For :meth:`distance`.
+        """
+        with torch.autocast(teacher.device.type, enabled=False):
+            teacher = full_precision(teacher.detach())
+            if mask is None:
+                mask = torch.ones_like(teacher[:, :1])
+            scales = region_scales(mask.to(teacher.dtype), self.pool_sizes)
+            if self.standardize:
+                teacher, _ = standardize(teacher, scales.valid)
+        return Target(teacher.contiguous(), scales)
+
+    def distance(self, student: Tensor, target: Target) -> Tensor:
+        """The weighted distance of one level, averaged over the batch.
+
+        Args:
+            student (Tensor): Shape ``(N, C, H, W)``.
+            target (Target): Of :meth:`target`.
+
+        Returns:
             Tensor: Shape ``(R,)``, float32 (float64 for float64 input): one
             value for each region.
         """
         with torch.autocast(student.device.type, enabled=False):
-            student = full_precision(student)
-            teacher = teacher.to(student.dtype)
-            if mask is None:
-                mask = torch.ones_like(student[:, :1])
-            mask = mask.to(student.dtype)
-            if self.standardize:
-                counted = mask.amax(dim=1, keepdim=True)
-                student = standardize(student, counted)
-                teacher = standardize(teacher, counted)
-            distance = pooled_distance(student - teacher, mask,
-                                       self.pool_sizes).mean(dim=0)
-        if mask.shape[1] == 1:
+            student = student.to(target.teacher.dtype).contiguous()
+            distance = region_distance(student, target.teacher, target.scales,
+                                       self.standardize).mean(dim=0)
+        if distance.numel() == 1:
             return distance
         foreground, background = distance.unbind()
         return torch.stack(
@@ -73,7 +99,7 @@ class DecoupledPyramidLoss(nn.Module):
                 s_feature: Sequence[Tensor],
                 t_feature: Sequence[Tensor],
                 masks: Sequence[Tensor] | None = None) -> Tensor:
-        """Sum of :meth:`level` over levels and regions.
+        """Sum of :meth:`distance` over levels and regions.
 
         Args:
             s_feature (Sequence[Tensor]): Student levels ``(N, C, H_l, W_l)``.
@@ -85,6 +111,6 @@ class DecoupledPyramidLoss(nn.Module):
         """
         per_level = masks if masks is not None else [None] * len(s_feature)
         return torch.stack([
-            self.level(s, t, m).sum()
+            self.distance(s, self.target(t, m)).sum()
             for s, t, m in zip(s_feature, t_feature, per_level, strict=True)
         ]).sum()

@@ -3,12 +3,12 @@
 Source: RDKD, section on decoupling; the treatment of padding, ignored boxes
 and rounding is [our choice] and stated below.
 """
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 
 def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
@@ -20,46 +20,50 @@ def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
     the image cover nothing.  No value is read back from the device.
 
     Args:
-        boxes (Tensor): Shape ``(K, 4)``, ``x1 y1 x2 y2`` in pixels of the
-            padded batch image. ``K`` may be 0.
+        boxes (Tensor): Shape ``(..., K, 4)``, ``x1 y1 x2 y2`` in pixels of
+            the padded batch image. ``K`` may be 0.
         image_size (tuple[int, int]): ``(height, width)`` of that image.
         map_size (tuple[int, int]): ``(H, W)`` of the feature map.
 
     Returns:
-        Tensor: Boolean, shape ``(H, W)``.
+        Tensor: Boolean, shape ``(..., H, W)``.
     """
     def covered(low: Tensor, high: Tensor, pixels: int, cells: int) -> Tensor:
         inside = (high >= 0) & (low < pixels)
         first = (low.clamp(min=0) * (cells / pixels)).floor()
         last = torch.maximum((high * (cells / pixels)).ceil(), first + 1)
         index = torch.arange(cells, device=boxes.device)
-        return ((index >= first[:, None]) & (index < last[:, None]) &
-                inside[:, None])
+        return ((index >= first[..., None]) & (index < last[..., None]) &
+                inside[..., None])
 
     boxes = boxes.detach().float()
-    rows = covered(boxes[:, 1], boxes[:, 3], image_size[0], map_size[0])
-    columns = covered(boxes[:, 0], boxes[:, 2], image_size[1], map_size[1])
+    rows = covered(boxes[..., 1], boxes[..., 3], image_size[0], map_size[0])
+    columns = covered(boxes[..., 0], boxes[..., 2], image_size[1], map_size[1])
     # Number of boxes over each cell, as one small matrix product.
-    return rows.float().t() @ columns.float() > 0
+    return rows.float().transpose(-1, -2) @ columns.float() > 0
 
 
-def _image_mask(valid_size: tuple[int, int], image_size: tuple[int, int],
-                map_size: tuple[int, int], device: torch.device) -> Tensor:
+def _inside_image(sizes: Tensor, image_size: tuple[int, int],
+                  map_size: tuple[int, int]) -> Tensor:
     """Mark the cells that touch the image and not only its padding."""
     rows, columns = (
-        torch.arange(cells, device=device) < math.ceil(v * cells / pixels)
-        for v, pixels, cells in zip(valid_size, image_size, map_size,
-                                    strict=True))
-    return rows[:, None] & columns
+        torch.arange(cells, device=sizes.device) * pixels
+        < sizes[:, i, None] * cells
+        for i, (pixels, cells) in enumerate(
+            zip(image_size, map_size, strict=True)))
+    return rows[:, :, None] & columns[:, None]
 
 
-def _box_tensor(instances: Any) -> Tensor:
-    boxes = instances.bboxes
-    return getattr(boxes, 'tensor', boxes)
+def _stack_boxes(instances: Sequence[Any]) -> Tensor:
+    """Boxes of a batch ``(N, K, 4)``, filled up with boxes outside."""
+    boxes = [each.bboxes for each in instances]
+    return pad_sequence([getattr(b, 'tensor', b) for b in boxes],
+                        batch_first=True, padding_value=-1)
 
 
-def region_masks(data_samples: Sequence[Any], map_size: tuple[int, int],
-                 decouple: bool) -> Tensor:
+def region_masks(data_samples: Sequence[Any],
+                 map_sizes: Sequence[tuple[int, int]],
+                 decouple: bool) -> list[Tensor]:
     """Masks of the regions that are distilled apart, for a batch.
 
     Padding belongs to no region, and the cells of ignored (``iscrowd``) boxes
@@ -69,28 +73,29 @@ def region_masks(data_samples: Sequence[Any], map_size: tuple[int, int],
         data_samples (Sequence[DetDataSample]): One for each of ``N`` images,
             with ``gt_instances``, optionally ``ignored_instances``, and the
             meta ``img_shape`` and ``batch_input_shape``.
-        map_size (tuple[int, int]): ``(H, W)`` of the feature map.
+        map_sizes (Sequence[tuple[int, int]]): ``(H_l, W_l)`` of each level.
         decouple (bool): True for two regions, foreground and background;
             False for one, the whole image without its padding.
 
     Returns:
-        Tensor: float32, shape ``(N, 2, H, W)`` or ``(N, 1, H, W)``, values 0
-        and 1.
+        list[Tensor]: For each level float32, shape ``(N, 2, H_l, W_l)`` or
+        ``(N, 1, H_l, W_l)``, values 0 and 1.
     """
+    image_size = tuple(data_samples[0].batch_input_shape[:2])
+    boxes = _stack_boxes([each.gt_instances for each in data_samples])
+    sizes = torch.tensor(
+        [each.img_shape[:2] for each in data_samples]).to(boxes.device)
+    ignored = [each.get('ignored_instances') for each in data_samples]
+    crowds = (None if None in ignored else _stack_boxes(ignored))
     masks = []
-    for sample in data_samples:
-        image_size = tuple(sample.batch_input_shape[:2])
-        height, width = sample.img_shape[:2]
-        boxes = _box_tensor(sample.gt_instances)
-        valid = _image_mask((height, width), image_size, map_size,
-                            boxes.device)
+    for map_size in map_sizes:
+        valid = _inside_image(sizes, image_size, map_size)
         if not decouple:
-            masks.append(valid[None])
+            masks.append(valid[:, None].float())
             continue
         foreground = boxes_to_mask(boxes, image_size, map_size) & valid
         background = valid & ~foreground
-        if 'ignored_instances' in sample:
-            background &= ~boxes_to_mask(
-                _box_tensor(sample.ignored_instances), image_size, map_size)
-        masks.append(torch.stack([foreground, background]))
-    return torch.stack(masks).float()
+        if crowds is not None:
+            background &= ~boxes_to_mask(crowds, image_size, map_size)
+        masks.append(torch.stack([foreground, background], dim=1).float())
+    return masks

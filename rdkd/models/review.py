@@ -6,7 +6,6 @@ the feature fuse module; review as such is from ReviewKD (Chen et al., CVPR
 """
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS
 from mmrazor.models.architectures.connectors.base_connector import (
@@ -49,49 +48,86 @@ class ChannelAdapter(BaseConnector):
             level(x) for level, x in zip(self.levels, feature, strict=True))
 
 
+def fuse(x: Tensor, coarser: Tensor | None) -> Tensor:
+    """Add ``coarser`` ``(N, C, h, w)`` to ``x`` ``(N, C, H, W)``, resized.
+
+    With a 1x1 convolution of either before it, this is the convolution of
+    both concatenated: a 1x1 convolution and nearest resizing commute, and on
+    the coarser map the convolution is a quarter of the work.
+    """
+    if coarser is None:
+        return x
+    return x + F.interpolate(coarser, size=x.shape[-2:], mode='nearest')
+
+
 class FuseModule(nn.Module):
-    """Fuse one level with the review of the level above it.
+    """Fuse a level with what comes from the level above it; attend.
+
+    A fusion of the level's own width is the paper's: the attended map is the
+    result.  A narrower one works beside the level and its result is added to
+    it ([our choice]: it costs a quarter).  Both start as the identity on the
+    level ([our choice]): a fusion that starts at random can learn to answer
+    for the student, and the student then learns less from the loss.
 
     Args:
-        channels (int): Channels of this level.
-        coarser_channels (int, optional): Channels of the coarser level's
-            output; None at the coarsest level, where nothing is fused.
+        channels (int): Channels ``C`` of this level.
+        width (int): Channels ``D`` that are fused and attended, up to ``C``.
+        coarser_width (int, optional): Channels ``E`` from the level above;
+            None at the coarsest level, where nothing is fused.
         attention (bool): Whether to attend over the fused map.
         kv_size (int, optional): See
             :class:`~rdkd.models.attention.PositionAttention`.
     """
 
-    def __init__(self, channels: int, coarser_channels: int | None,
+    def __init__(self, channels: int, width: int, coarser_width: int | None,
                  attention: bool, kv_size: int | None) -> None:
         super().__init__()
-        self.fuse: nn.Conv2d | None = None
-        if coarser_channels is not None:
-            # [our choice] 1x1 without norm, starting at the identity on this
-            # level: a fusion that starts at random can learn to answer for
-            # the student, and the student then learns less from the loss.
-            self.fuse = nn.Conv2d(channels + coarser_channels, channels, 1)
-            nn.init.dirac_(self.fuse.weight)
-            nn.init.zeros_(self.fuse.bias)  # type: ignore[arg-type]
+        narrow = width < channels
+        self.reduce: nn.Module = nn.Identity()
+        self.carry: nn.Conv2d | None = None
+        self.expand: nn.Conv2d | None = None
+        if narrow or coarser_width is not None:
+            self.reduce = nn.Conv2d(channels, width, 1)
+        if coarser_width is not None:
+            self.carry = nn.Conv2d(coarser_width, width, 1, bias=False)
         self.attend = (
-            DualAttention(channels, kv_size) if attention else nn.Identity())
+            DualAttention(width, kv_size) if attention else nn.Identity())
+        if narrow:
+            self.expand = nn.Conv2d(width, channels, 1, bias=False)
+            nn.init.zeros_(self.expand.weight)
+        elif self.carry is not None:
+            nn.init.dirac_(self.reduce.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(self.reduce.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(self.carry.weight)
 
-    def forward(self, x: Tensor, coarser: Tensor | None) -> Tensor:
-        """Fuse ``x`` ``(N, C, H, W)`` with ``coarser`` ``(N, C', h, w)``."""
-        if self.fuse is not None and coarser is not None:
-            coarser = F.interpolate(coarser, size=x.shape[-2:], mode='nearest')
-            x = self.fuse(torch.cat([x, coarser], dim=1))
-        return self.attend(x)
+    def forward(self, x: Tensor, coarser: Tensor | None
+                ) -> tuple[Tensor, Tensor]:
+        """Review a level.
+
+        Args:
+            x (Tensor): The level, shape ``(N, C, H, W)``.
+            coarser (Tensor, optional): Shape ``(N, E, h, w)``.
+
+        Returns:
+            tuple[Tensor, Tensor]: The reviewed level ``(N, C, H, W)`` and
+            what goes on to the finer level ``(N, D, H, W)``.
+        """
+        if self.carry is not None and coarser is not None:
+            coarser = self.carry(coarser)
+        fused = self.attend(fuse(self.reduce(x), coarser))
+        if self.expand is None:
+            return fused, fused
+        return x + self.expand(fused), fused
 
 
 @MODELS.register_module()
 class ReviewFusion(BaseConnector):
     """The chain of feature fuse modules over all levels.
 
-    For levels from coarse to fine: resize the coarser module's output
-    (nearest, [our choice]), concatenate, convolve to the level's channels,
-    add both attentions (see ``docs/method.md``).
-    The gradient of teacher level ``k`` so reaches every student level
-    ``l >= k``.
+    For levels from coarse to fine: resize what comes from the coarser module
+    (nearest, [our choice]), concatenate, convolve, add both attentions (see
+    ``docs/method.md``).  The gradient of teacher level ``k`` so reaches every
+    student level ``l >= k``.
 
     Args:
         channels (Sequence[int]): Channels of each level, fine to coarse.  Use
@@ -99,18 +135,22 @@ class ReviewFusion(BaseConnector):
         attention (bool): Whether the fused maps are attended. Defaults to
             True.
         kv_size (int, optional): Side of the pooled keys and values, None for
-            exact attention.  Defaults to 32.
+            exact attention.  Defaults to 16.
+        reduction (int): How many times narrower than the level the fusion
+            is; 1 is the paper's.  Defaults to 4.
     """
 
     def __init__(self,
                  channels: Sequence[int],
                  attention: bool = True,
-                 kv_size: int | None = 32) -> None:
+                 kv_size: int | None = 16,
+                 reduction: int = 4) -> None:
         super().__init__()
-        coarser = [*channels[1:], None]
+        widths = [max(1, c // reduction) for c in channels]
         self.levels = nn.ModuleList(
-            FuseModule(c, up, attention, kv_size)
-            for c, up in zip(channels, coarser, strict=True))
+            FuseModule(c, width, coarser, attention, kv_size)
+            for c, width, coarser in zip(channels, widths, [*widths[1:], None],
+                                         strict=True))
 
     def forward_train(self, feature: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Review the levels.
@@ -129,6 +169,6 @@ class ReviewFusion(BaseConnector):
         coarser: Tensor | None = None
         for module, x in zip(reversed(self.levels), reversed(feature),
                              strict=True):
-            coarser = module(x, coarser)
-            reviewed.append(coarser)
+            level, coarser = module(x, coarser)
+            reviewed.append(level)
         return tuple(reversed(reviewed))

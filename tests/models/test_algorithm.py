@@ -5,6 +5,7 @@ import hashlib
 import pytest
 import torch
 from mmengine.config import ConfigDict
+from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import save_checkpoint
 
@@ -12,6 +13,7 @@ from rdkd.checkpoint import detector_state_dict
 from rdkd.config import load_config
 from rdkd.errors import InputError
 from rdkd.models.levels import Level, match_levels, neck_levels
+from rdkd.models.teacher import build_teacher
 
 
 def build(cfg, **distiller):
@@ -75,9 +77,17 @@ def test_promise_1_the_teacher_follows_to(rdkd_cfg):
 def test_promise_1_initialisation_leaves_the_teacher_alone(rdkd_cfg,
                                                            teacher_files):
     model = build(rdkd_cfg)
-    loaded = torch.load(teacher_files[1], weights_only=True)['state_dict']
-    for key, value in model.teacher.state_dict().items():
-        assert torch.equal(value, loaded[key]), key
+    loaded = build_teacher(*map(str, teacher_files))
+    image = torch.randn(1, 3, 64, 96)
+    for found, expected in zip(model.teacher(image), loaded(image),
+                               strict=True):
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    heads = {key: value for key, value in loaded.state_dict().items()
+             if not key.startswith('backbone')}
+    state = model.teacher.state_dict()
+    assert heads
+    assert all(torch.equal(state[key], heads[key]) for key in heads)
 
 
 def test_only_backbone_and_neck_of_the_teacher_run(rdkd_cfg, batch):
@@ -244,6 +254,50 @@ def test_mixed_precision_gives_the_distillation_losses_in_float32(rdkd_cfg,
             assert value.isfinite()
 
 
+def test_bfloat16_autocast_trains(rdkd_cfg, batch):
+    """A few real steps in mixed precision."""
+    model = build(rdkd_cfg, loss_weight=3.)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
+    sums = []
+    for _ in range(10):
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            losses = model(**copy.deepcopy(batch), mode='loss')
+        total, log_vars = model.parse_losses(losses)
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        sums.append(sum(v for k, v in log_vars.items()
+                        if k.startswith('distill')))
+    assert sums[-1] < 0.8 * sums[0]
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+def test_accumulated_gradients_are_those_of_the_batches(rdkd_cfg, batch):
+    """Two halves with `accumulative_counts=2` make one step of their mean."""
+    halves = [dict(inputs=batch['inputs'][i:i + 2],
+                   data_samples=batch['data_samples'][i:i + 2])
+              for i in (0, 2)]
+    model = build(rdkd_cfg)
+    expected = copy.deepcopy(list(model.parameters()))
+    optimizer = torch.optim.SGD(model.parameters(), 1.0)
+    wrapper = OptimWrapper(optimizer, accumulative_counts=2)
+    wrapper.initialize_count_status(model, 0, 2)
+    other = build(rdkd_cfg)
+    for half in copy.deepcopy(halves):
+        total, _ = other.parse_losses(other(**half, mode='loss'))
+        (total / 2).backward()
+    for half in copy.deepcopy(halves):
+        with wrapper.optim_context(model):
+            total, _ = model.parse_losses(model(**half, mode='loss'))
+        wrapper.update_params(total)
+    moved = 0
+    for parameter, before, same in zip(model.parameters(), expected,
+                                       other.parameters(), strict=True):
+        torch.testing.assert_close(parameter, before - same.grad)
+        moved += int((parameter != before).any())
+    assert moved > 50
+
+
 def test_no_boxes_at_all(rdkd_cfg, batch):
     for sample in batch['data_samples']:
         sample.gt_instances = sample.gt_instances[:0]
@@ -268,7 +322,7 @@ def test_promise_9_a_loss_that_is_not_finite_stops_before_the_step(rdkd_cfg,
                                                                    batch):
     model = build(rdkd_cfg)
     with torch.no_grad():
-        model.distiller.connectors['review'].levels[0].fuse.bias.fill_(
+        model.distiller.connectors['review'].levels[0].reduce.weight.fill_(
             float('nan'))
     before = [p.detach().clone() for p in model.parameters()]
     with pytest.raises(FloatingPointError) as error:

@@ -79,8 +79,8 @@ def test_promise_6_no_boxes():
 
 def test_boxes_scale_with_the_padded_batch_and_padding_is_no_side():
     """A 64x64 image in a 128x128 batch: its box keeps its cells."""
-    masks = region_masks(
-        [sample([[32., 32., 48., 48.]], (64, 64), (128, 128))], (16, 16),
+    masks, = region_masks(
+        [sample([[32., 32., 48., 48.]], (64, 64), (128, 128))], [(16, 16)],
         decouple=True)
     expected = torch.zeros(16, 16)
     expected[4:6, 4:6] = 1
@@ -91,9 +91,9 @@ def test_boxes_scale_with_the_padded_batch_and_padding_is_no_side():
 
 
 def test_ignored_boxes_are_no_side_but_ground_truth_over_them_counts():
-    masks = region_masks(
+    masks, = region_masks(
         [sample([[0., 0., 16., 16.]], (64, 64),
-                ignored=[[0., 0., 32., 32.]])], (8, 8), decouple=True)
+                ignored=[[0., 0., 32., 32.]])], [(8, 8)], decouple=True)
     foreground, background = masks[0]
     assert foreground.sum() == 4
     assert background[:4, :4].sum() == 0
@@ -101,8 +101,8 @@ def test_ignored_boxes_are_no_side_but_ground_truth_over_them_counts():
 
 
 def test_without_decoupling_the_image_is_one_region():
-    masks = region_masks([sample([[0., 0., 9., 9.]], (64, 40), (64, 64)),
-                          sample([], (64, 64), (64, 64))], (8, 8), False)
+    masks, = region_masks([sample([[0., 0., 9., 9.]], (64, 40), (64, 64)),
+                           sample([], (64, 64), (64, 64))], [(8, 8)], False)
     assert masks.shape == (2, 1, 8, 8)
     assert masks.sum(dim=(1, 2, 3)).tolist() == [40, 64]
 
@@ -112,3 +112,23 @@ def test_masks_run_without_reading_the_device():
     mask = boxes_to_mask(torch.empty(3, 4, device='meta'), (64, 64), (8, 8))
     assert mask.device.type == 'meta'
     assert mask.shape == (8, 8)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(boxes_in_image(), max_size=4), min_size=1,
+                max_size=3), st.lists(boxes_in_image(), max_size=2))
+def test_a_batch_at_all_levels_is_its_images_one_by_one(images, ignored):
+    """Images of a batch have different numbers of boxes."""
+    samples = [sample(boxes, (120, 90 + 10 * i), (128, 128), ignored)
+               for i, boxes in enumerate(images)]
+    sizes = [(32, 32), (8, 8), (1, 1)]
+    for level, size in zip(region_masks(samples, sizes, True), sizes,
+                           strict=True):
+        for i, (each, boxes) in enumerate(zip(samples, images, strict=True)):
+            alone, = region_masks([each], [size], True)
+            assert torch.equal(level[i], alone[0])
+            covered = literal_mask(boxes, (128, 128), size)
+            valid = literal_mask([(0, 0, 90 + 10 * i, 120)], (128, 128), size)
+            crowd = literal_mask(ignored, (128, 128), size)
+            assert torch.equal(level[i, 0].bool(), covered & valid)
+            assert torch.equal(level[i, 1].bool(), valid & ~covered & ~crowd)

@@ -11,43 +11,14 @@ from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import save_checkpoint
 from mmengine.structures import InstanceData
-from test_configs import without_downloads
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from rdkd.config import load_config
+from rdkd.config import load_config, without_downloads
+from rdkd.measure import SavedBytes
 
 CONFIG = Path(__file__).parents[2] / 'configs/rdkd_faster_rcnn_r101_r50.py'
 IMAGES, HEIGHT, WIDTH = 2, 800, 1344
 GB = 1e9
-
-
-class Saved:
-    """Bytes of the distinct storages that autograd saves in a block."""
-
-    def __init__(self, without=()):
-        self.known = {storage(x) for x in without}
-        self.kept = {}
-
-    def __enter__(self):
-        def pack(x):
-            if storage(x) not in self.known:
-                self.kept[storage(x)] = x.untyped_storage()
-            return x
-
-        self.hooks = torch.autograd.graph.saved_tensors_hooks(
-            pack, lambda x: x)
-        self.hooks.__enter__()
-        return self
-
-    def __exit__(self, *error):
-        self.hooks.__exit__(*error)
-
-    def bytes(self):
-        return sum(x.nbytes() for x in self.kept.values())
-
-
-def storage(x):
-    return x.untyped_storage()._cdata
 
 
 def size(tensors):
@@ -80,7 +51,7 @@ def memory(tmp_path_factory):
     sampler = cfg.model.architecture.train_cfg.rcnn.sampler
     with FakeTensorMode(allow_non_fake_inputs=True):
         images = torch.zeros(IMAGES, 3, HEIGHT, WIDTH)
-        with Saved([images, *parameters]) as plain:
+        with SavedBytes([images, *parameters]) as plain:
             with distiller.student_recorders:
                 features = student.extract_feat(images)
             proposals = student.rpn_head(features)
@@ -88,7 +59,7 @@ def memory(tmp_path_factory):
             detections = student.roi_head.bbox_head(regions)
         with distiller.teacher_recorders, torch.no_grad():
             targets = model.teacher.extract_feat(images)
-        with Saved([images, *parameters]) as both:
+        with SavedBytes([images, *parameters]) as both:
             both.known |= plain.kept.keys()
             losses = distiller.compute_distill_losses(list(samples()))
         assert len(losses) == 10
@@ -114,11 +85,3 @@ def test_a_step_of_faster_rcnn_fits_11_gb(memory):
 
 def test_distillation_keeps_less_than_the_student_itself(memory):
     assert memory['distillation'] < memory['student']
-
-
-def test_a_tensor_that_is_kept_is_counted_once():
-    x = torch.randn(1000, requires_grad=True)
-    with Saved() as saved:
-        y = x.exp()  # keeps its result
-        y * y
-    assert saved.bytes() == 4000

@@ -1,6 +1,7 @@
 """The fusion chain: shapes, start, flow of gradients."""
 import pytest
 import torch
+import torch.nn.functional as F
 
 from rdkd.models.review import ChannelAdapter, ReviewFusion
 
@@ -12,22 +13,38 @@ def levels(channels=(8, 8, 8), requires_grad=False):
             for i, c in enumerate(channels)]
 
 
+def convolve(x, conv):
+    out = torch.einsum('nchw,oc->nohw', x, conv.weight[:, :, 0, 0])
+    return out if conv.bias is None else out + conv.bias.view(1, -1, 1, 1)
+
+
 def literal_chain(module, features):
     """The review of docs/method.md for a chain without attention."""
-    out = [features[-1]]
-    for i in reversed(range(len(features) - 1)):
-        x = features[i]
-        coarser = torch.empty(*out[0].shape[:2], *x.shape[-2:])
-        for row in range(x.shape[2]):
-            for column in range(x.shape[3]):
-                coarser[:, :, row, column] = out[0][
-                    :, :, row * out[0].shape[2] // x.shape[2],
-                    column * out[0].shape[3] // x.shape[3]]
-        both = torch.cat([x, coarser], dim=1)
-        conv = module.levels[i].fuse
-        fused = torch.einsum('nchw,oc->nohw', both, conv.weight[:, :, 0, 0])
-        out.insert(0, fused + conv.bias.view(1, -1, 1, 1))
+    out, below = [], None
+    for x, level in zip(reversed(features), reversed(module.levels),
+                        strict=True):
+        narrow = x
+        if isinstance(level.reduce, torch.nn.Conv2d):
+            narrow = convolve(x, level.reduce)
+        if below is not None:
+            coarser = torch.empty(*below.shape[:2], *x.shape[-2:])
+            for row in range(x.shape[2]):
+                for column in range(x.shape[3]):
+                    coarser[:, :, row, column] = below[
+                        :, :, row * below.shape[2] // x.shape[2],
+                        column * below.shape[3] // x.shape[3]]
+            narrow = narrow + convolve(coarser, level.carry)
+        below = narrow
+        out.insert(0, below if level.expand is None
+                   else x + convolve(below, level.expand))
     return out
+
+
+def randomised(module):
+    """A chain that does not start as the identity."""
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module
 
 
 @pytest.mark.parametrize('count', [1, 2, 3, 5])
@@ -38,22 +55,39 @@ def test_any_number_of_levels(count):
     assert [x.shape for x in out] == [x.shape for x in features]
 
 
-def test_promise_6_the_fusion_is_the_chain_written_out():
-    module = ReviewFusion([8, 8, 8], attention=False)
-    for level in module.levels[:2]:
-        torch.nn.init.normal_(level.fuse.weight)
-        torch.nn.init.normal_(level.fuse.bias)
+@pytest.mark.parametrize('reduction', [1, 4])
+def test_promise_6_the_fusion_is_the_chain_written_out(reduction):
+    module = randomised(ReviewFusion([8, 8, 8], attention=False,
+                                     reduction=reduction))
     features = levels()
     for found, expected in zip(module(features),
                                literal_chain(module, features), strict=True):
         torch.testing.assert_close(found, expected)
 
 
-def test_it_starts_as_the_identity():
+def test_promise_6_full_width_is_the_convolution_of_both_concatenated():
+    """The paper's fusion: resize, concatenate, convolve."""
+    module = randomised(ReviewFusion([8, 8], attention=False, reduction=1))
+    fine, coarse = levels((8, 8))
+    level = module.levels[0]
+    weight = torch.cat([level.reduce.weight, level.carry.weight], dim=1)
+    both = torch.cat([fine, F.interpolate(coarse, fine.shape[-2:])], dim=1)
+    torch.testing.assert_close(module([fine, coarse])[0],
+                               F.conv2d(both, weight, level.reduce.bias))
+
+
+@pytest.mark.parametrize('reduction', [1, 4])
+def test_it_starts_as_the_identity(reduction):
     features = levels()
-    for found, given in zip(ReviewFusion([8, 8, 8])(features), features,
-                            strict=True):
+    module = ReviewFusion([8, 8, 8], reduction=reduction)
+    for found, given in zip(module(features), features, strict=True):
         torch.testing.assert_close(found, given)
+
+
+def test_a_narrow_fusion_has_few_parameters():
+    counts = [sum(p.numel() for p in ReviewFusion(
+        [256] * 5, reduction=reduction).parameters()) for reduction in (4, 1)]
+    assert counts[0] < counts[1] / 4
 
 
 def test_channels_may_change_from_level_to_level():
@@ -61,10 +95,10 @@ def test_channels_may_change_from_level_to_level():
     assert [x.shape[1] for x in out] == [8, 16, 4]
 
 
-def test_gradient_of_a_level_reaches_it_and_all_coarser_ones():
-    module = ReviewFusion([8, 8, 8], attention=False)
-    for level in module.levels[:2]:
-        torch.nn.init.normal_(level.fuse.weight)
+@pytest.mark.parametrize('reduction', [1, 4])
+def test_gradient_of_a_level_reaches_it_and_all_coarser_ones(reduction):
+    module = randomised(ReviewFusion([8, 8, 8], attention=False,
+                                     reduction=reduction))
     for k in range(3):
         features = levels(requires_grad=True)
         module(features)[k].sum().backward()
@@ -73,9 +107,10 @@ def test_gradient_of_a_level_reaches_it_and_all_coarser_ones():
         assert reached == [level >= k for level in range(3)]
 
 
-def test_every_parameter_gets_a_gradient_in_one_step():
+@pytest.mark.parametrize('reduction', [1, 4])
+def test_every_parameter_gets_a_gradient_in_one_step(reduction):
     """What DDP needs with find_unused_parameters=False."""
-    module = ReviewFusion([8, 8, 8])
+    module = ReviewFusion([8, 8, 8], reduction=reduction)
     sum(x.square().sum() for x in module(levels())).backward()
     assert all(p.grad is not None for p in module.parameters())
 

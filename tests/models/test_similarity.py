@@ -5,8 +5,13 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rdkd.measure import SavedBytes
 from rdkd.models.loss import DecoupledPyramidLoss
-from rdkd.models.similarity import pooled_distance, standardize
+from rdkd.models.similarity import (
+    region_distance,
+    region_scales,
+    standardize,
+)
 
 
 def draw(*shape, seed=0):
@@ -17,6 +22,22 @@ def draw(*shape, seed=0):
 def random_masks(n, r, h, w, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 2, (n, r, h, w), generator=generator).double()
+
+
+def distance(student, teacher, masks, sizes=(4, 2, 1)):
+    return region_distance(student, teacher, region_scales(masks, sizes),
+                           standardized=False)
+
+
+def literal_standardize(x, valid):
+    """Mean 0 and variance 1 over the valid cells, by image and channel."""
+    rows = []
+    for image, counted in zip(x, valid[:, 0] > 0, strict=True):
+        values = image[:, counted]
+        mean = values.mean(dim=1)[:, None, None]
+        variance = values.var(dim=1, correction=0)[:, None, None]
+        rows.append((image - mean) / (variance + 1e-5).sqrt() * counted)
+    return torch.stack(rows)
 
 
 def literal_distance(student, teacher, mask, sizes):
@@ -54,7 +75,7 @@ def literal_distance(student, teacher, mask, sizes):
 def test_promise_6_distance_is_the_literal_one(height, width, seed):
     student, teacher = draw(2, 2, 3, height, width, seed=seed)
     masks = random_masks(2, 2, height, width, seed)
-    found = pooled_distance(student - teacher, masks)
+    found = distance(student, teacher, masks)
     for n in range(2):
         for r in range(2):
             torch.testing.assert_close(
@@ -65,13 +86,13 @@ def test_promise_6_distance_is_the_literal_one(height, width, seed):
 def test_promise_6_zero_where_equal_and_positive_where_not():
     x = draw(2, 4, 8, 8)
     masks = torch.ones(2, 1, 8, 8, dtype=torch.float64)
-    assert pooled_distance(x - x, masks).eq(0).all()
-    assert pooled_distance(x - x.flip(1), masks).gt(0).all()
+    assert distance(x, x, masks).eq(0).all()
+    assert distance(x, x.flip(1), masks).gt(0).all()
 
 
 def test_without_pooling_a_full_mask_gives_the_mean_squared_error():
     x, y = draw(2, 2, 4, 8, 8)
-    found = pooled_distance(x - y, torch.ones(2, 1, 8, 8).double(), ())
+    found = distance(x, y, torch.ones(2, 1, 8, 8).double(), ())
     torch.testing.assert_close(found.mean(), F.mse_loss(x, y))
 
 
@@ -80,31 +101,66 @@ def test_cells_outside_the_mask_do_not_matter():
     mask = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
     mask[..., 2:5, 1:7] = 1
     changed = x + (1 - mask) * 100
-    torch.testing.assert_close(pooled_distance(x, mask),
-                               pooled_distance(changed, mask))
+    torch.testing.assert_close(distance(x, x.flip(1), mask),
+                               distance(changed, x.flip(1), mask))
 
 
 def test_promise_6_an_empty_mask_gives_zero_and_a_zero_gradient():
     x = draw(1, 4, 8, 8).requires_grad_()
-    distance = pooled_distance(x, torch.zeros(1, 2, 8, 8).double())
-    assert distance.eq(0).all()
-    grad, = torch.autograd.grad(distance.sum(), x)
+    found = distance(x, x.detach().flip(1), torch.zeros(1, 2, 8, 8).double())
+    assert found.eq(0).all()
+    grad, = torch.autograd.grad(found.sum(), x)
     assert grad.eq(0).all()
 
 
-def test_promise_6_gradients():
-    x = draw(2, 3, 5, 6).requires_grad_()
-    masks = random_masks(2, 2, 5, 6)
-    assert torch.autograd.gradcheck(lambda d: pooled_distance(d, masks), (x, ))
-    valid = masks.amax(dim=1, keepdim=True)
-    assert torch.autograd.gradcheck(lambda d: standardize(d, valid), (x, ))
+@pytest.mark.parametrize('standardized', [True, False])
+@pytest.mark.parametrize('size', [(5, 6), (1, 1), (3, 9)])
+def test_promise_6_gradients(size, standardized):
+    x, teacher = draw(2, 2, 3, *size)
+    x.requires_grad_()
+    scales = region_scales(random_masks(2, 2, *size))
+    if standardized:
+        teacher, _ = standardize(teacher, scales.valid)
+    assert torch.autograd.gradcheck(
+        lambda x: region_distance(x, teacher, scales, standardized), (x, ))
+
+
+def test_promise_6_standardized_distance_is_the_literal_one():
+    """Value and gradient, the gradient by autograd of the literal form."""
+    x, teacher = draw(2, 2, 3, 7, 6)
+    x.requires_grad_()
+    masks = random_masks(2, 2, 7, 6)
+    masks[0, :, 4:] = 0  # padding
+    scales = region_scales(masks)
+    found = region_distance(x, standardize(teacher, scales.valid)[0], scales,
+                            standardized=True)
+    student, other = (literal_standardize(each, scales.valid)
+                      for each in (x, teacher))
+    expected = torch.stack([torch.stack([
+        literal_distance(student[n], other[n], masks[n, r], (4, 2, 1))
+        for r in range(2)]) for n in range(2)])
+    torch.testing.assert_close(found, expected)
+    weights = draw(2, 2, seed=3)
+    for a, b in zip(torch.autograd.grad((found * weights).sum(), x),
+                    torch.autograd.grad((expected * weights).sum(), x),
+                    strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_nothing_is_kept_for_the_backward_pass_but_inputs():
+    x, teacher = draw(2, 2, 16, 32, 32).float()
+    x.requires_grad_()
+    scales = region_scales(torch.ones(2, 2, 32, 32))
+    with SavedBytes([x, teacher, *scales]) as saved:
+        region_distance(x, teacher, scales, standardized=True)
+    assert saved.bytes() < 0.05 * 4 * x.numel()
 
 
 def test_standardized_maps_have_mean_zero_and_variance_one():
     x = draw(2, 3, 8, 8) * 5 + 3
     valid = torch.ones(2, 1, 8, 8, dtype=torch.float64)
     valid[:, :, 5:] = 0
-    out = standardize(x, valid)[:, :, :5]
+    out = standardize(x, valid)[0][:, :, :5]
     torch.testing.assert_close(out.mean(dim=(2, 3)),
                                torch.zeros(2, 3).double())
     torch.testing.assert_close(out.var(dim=(2, 3), correction=0),
@@ -115,11 +171,11 @@ def test_standardization_ignores_scale_shift_and_the_rest_of_the_batch():
     x = draw(3, 4, 8, 8)
     valid = torch.ones(3, 1, 8, 8).double()
     scaled = x * torch.tensor([2., 7., 30., 4.]).view(1, 4, 1, 1) + 5
-    torch.testing.assert_close(standardize(x, valid),
-                               standardize(scaled, valid), rtol=1e-4,
+    torch.testing.assert_close(standardize(x, valid)[0],
+                               standardize(scaled, valid)[0], rtol=1e-4,
                                atol=1e-4)
-    torch.testing.assert_close(standardize(x, valid)[:1],
-                               standardize(x[:1], valid[:1]))
+    torch.testing.assert_close(standardize(x, valid)[0][:1],
+                               standardize(x[:1], valid[:1])[0])
 
 
 @pytest.mark.parametrize('shape', [(1, 8, 1, 1), (2, 8, 1, 7), (1, 8, 3, 2)])
@@ -132,7 +188,8 @@ def test_promise_6_loss_is_finite_at_extremes(shape, make):
     student = make(*shape).requires_grad_()
     teacher = make(*shape).flip(1)
     for mask in (None, torch.zeros(shape[0], 2, *shape[2:])):
-        loss = DecoupledPyramidLoss().level(student, teacher, mask)
+        distance = DecoupledPyramidLoss()
+        loss = distance.distance(student, distance.target(teacher, mask))
         assert loss.isfinite().all()
         assert loss.dtype == torch.float32
         grad, = torch.autograd.grad(loss.sum(), student)

@@ -46,9 +46,21 @@ def one_of_two(rank, port, cfg, batch, queue):
         world_size=2)
     half = dict(inputs=batch['inputs'][2 * rank:2 * rank + 2],
                 data_samples=batch['data_samples'][2 * rank:2 * rank + 2])
-    gradients = distillation_gradients(
-        cfg, half, lambda model: MMDistributedDataParallel(
-            model, device_ids=None, find_unused_parameters=False))
+
+    def wrap(model):
+        # Of its own on each process: DDP would make them equal.
+        model.teacher.bbox_head.retina_cls.bias.fill_(rank)
+        wrapped = MMDistributedDataParallel(
+            model, device_ids=None, find_unused_parameters=False)
+        assert model.teacher.bbox_head.retina_cls.bias.eq(rank).all()
+        in_buckets = wrapped._get_ddp_logging_data()[
+            'total_parameter_size_bytes']
+        assert in_buckets == sum(
+            p.numel() * p.element_size() for p in
+            [*model.student.parameters(), *model.distiller.parameters()])
+        return wrapped
+
+    gradients = distillation_gradients(cfg, half, wrap)
     if rank == 0:
         queue.put({k: v.numpy() for k, v in gradients.items()})
     torch.distributed.barrier()

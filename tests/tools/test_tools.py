@@ -1,6 +1,7 @@
 """The command line, end to end, as processes on tiny data."""
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -112,6 +113,72 @@ def test_two_processes_train_and_evaluate(config, tmp_path):
                tmp_path / 'two/epoch_2.pth', 2, '--work-dir',
                tmp_path / 'test')
     assert 'Average Precision' in said
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return str(s.getsockname()[1])
+
+
+def test_two_machines_train(config, tmp_path):
+    """The same command on each, with its rank."""
+    environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
+                       NNODES='2', MASTER_ADDR='127.0.0.1', PORT=free_port())
+    machines = [subprocess.Popen(
+        ['bash', ROOT / 'tools/dist_train.sh', config, '1', '--work-dir',
+         tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
+        env=dict(environment, NODE_RANK=str(rank)), cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for rank in (0, 1)]
+    said = [machine.communicate()[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert 'Average Precision' in said[0]
+    assert len(list((tmp_path / 'run').glob('2*'))) == 1
+    assert (tmp_path / 'run/epoch_1.pth').is_file()
+
+
+def test_slurm_starts_one_torchrun_on_each_node(config, tmp_path):
+    """With stand-ins for Slurm's programs that run two nodes here."""
+    programs = tmp_path / 'bin'
+    programs.mkdir()
+    (programs / 'srun').write_text(
+        '#!/usr/bin/env bash\n'
+        f'echo "$@" > {tmp_path}/srun\n'
+        'while [ "$1" != bash ]; do shift; done\n'
+        'SLURM_NODEID=0 SLURM_JOB_NODELIST=n "$@" & first=$!\n'
+        'SLURM_NODEID=1 SLURM_JOB_NODELIST=n "$@" && wait $first\n')
+    (programs / 'scontrol').write_text(
+        '#!/usr/bin/env bash\nprintf "127.0.0.1\\nother\\n"\n')
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    done = subprocess.run(
+        ['bash', ROOT / 'tools/slurm_train.sh', 'gpu', 'job', config,
+         tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
+        capture_output=True, text=True, cwd=ROOT, check=False,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
+                 PATH=f'{programs}:{os.environ["PATH"]}', NNODES='2',
+                 GPUS_PER_NODE='1', PORT=free_port()))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    asked = (tmp_path / 'srun').read_text()
+    assert '-p gpu' in asked
+    assert '--nodes=2 --ntasks=2 --ntasks-per-node=1 --gres=gpu:1' in asked
+    assert (tmp_path / 'run/epoch_1.pth').is_file()
+
+
+def test_learning_rate_scales_with_the_batch(config, tmp_path):
+    """Of the distiller's parameters as of the student's."""
+    said = tool('train.py', config, '--work-dir', tmp_path / 'run',
+                '--auto-scale-lr', '--cfg-options', 'train_cfg.max_epochs=1',
+                'auto_scale_lr.base_batch_size=16', 'auto_scale_lr.enable=0')
+    cfg = Config.fromfile(config)
+    factor = cfg.train_dataloader.batch_size / 16
+    assert factor < 1
+    assert 'Scaling the original LR' in said
+    groups = torch.load(tmp_path / 'run/epoch_1.pth', weights_only=False)[
+        'optimizer']['param_groups']
+    for group in groups:
+        assert group['initial_lr'] == pytest.approx(
+            factor * cfg.optim_wrapper.optimizer.lr)
 
 
 @pytest.mark.parametrize('name', ['dist_train.sh', 'dist_test.sh',

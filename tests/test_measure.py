@@ -1,0 +1,36 @@
+"""Time and memory are measured and not guessed."""
+import time
+
+import pytest
+import torch
+
+from rdkd.measure import SavedBytes, peak_bytes, seconds
+
+CPU = torch.device('cpu')
+
+
+def test_a_tensor_that_is_kept_is_counted_once():
+    x = torch.randn(1000, requires_grad=True)
+    with SavedBytes() as saved:
+        y = x.exp()  # keeps its result
+        y * y
+    assert saved.bytes() == 4000
+
+
+def test_what_is_there_anyway_does_not_count():
+    x = torch.randn(1000, requires_grad=True)
+    with SavedBytes([x]) as saved:
+        x.square()
+    assert saved.bytes() == 0
+
+
+def test_seconds_are_those_of_the_work():
+    assert seconds(lambda: time.sleep(0.05), CPU) >= 0.05
+
+
+def test_the_peak_is_of_what_lived_and_not_of_what_is_left():
+    peak = peak_bytes(lambda: torch.ones(50_000_000).sum(), CPU)
+    if peak is None:
+        pytest.skip('this system does not tell the peak of a process')
+    assert 150e6 < peak < 400e6
+    assert peak_bytes(lambda: torch.ones(10), CPU) < 50e6
