@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Train with several processes: tools/dist_train.sh CONFIG PROCESSES [train.py's flags]
 # One GPU for each process (nccl), or the CPU where there is none (gloo).
+# More than one machine: the same command on each, with NNODES, NODE_RANK (from
+# 0), MASTER_ADDR (of the machine of rank 0) and PORT in the environment.
 set -euo pipefail
 if [ $# -lt 2 ]; then
     echo "usage: $0 CONFIG PROCESSES [flags of tools/train.py]" >&2

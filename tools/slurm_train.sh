@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Train on a Slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [train.py's flags]
-# GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS are read from the environment.
+# One torchrun on each node. Read from the environment: NNODES (1),
+# GPUS_PER_NODE (8), CPUS_PER_TASK (5 for each GPU), PORT (29500), SRUN_ARGS;
+# NODE_RANK and MASTER_ADDR come from Slurm unless they are set.
 set -euo pipefail
 if [ $# -lt 4 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG WORK_DIR [flags of tools/train.py]" >&2
@@ -8,18 +10,22 @@ if [ $# -lt 4 ]; then
 fi
 partition=$1 job=$2 config=$3 work_dir=$4
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-gpus=${GPUS:-8} per_node=${GPUS_PER_NODE:-8}
-if [ "$gpus" -lt "$per_node" ]; then per_node=$gpus; fi
+nodes=${NNODES:-1} per_node=${GPUS_PER_NODE:-8}
+# On each node: its rank is Slurm's, the first node of the job leads.
+# shellcheck disable=SC2016
+on_node='NODE_RANK=${NODE_RANK:-$SLURM_NODEID} \
+    MASTER_ADDR=${MASTER_ADDR:-$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)} \
+    exec bash "$@"'
 # SRUN_ARGS is a list of words on purpose.
 # shellcheck disable=SC2086
-PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}" \
-    exec srun -p "$partition" \
+NNODES=$nodes exec srun -p "$partition" \
     --job-name="$job" \
+    --nodes="$nodes" \
+    --ntasks="$nodes" \
+    --ntasks-per-node=1 \
     --gres="gpu:$per_node" \
-    --ntasks="$gpus" \
-    --ntasks-per-node="$per_node" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
+    --cpus-per-task="$((${CPUS_PER_TASK:-5} * per_node))" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    "${PYTHON:-python}" -u "$here/train.py" "$config" \
-    --work-dir="$work_dir" --launcher slurm "${@:5}"
+    bash -c "$on_node" node "$here/dist_train.sh" "$config" "$per_node" \
+    --work-dir="$work_dir" "${@:5}"
