@@ -249,13 +249,25 @@ class Bench:
         return passes
 
 
-def written_out(attention: PositionAttention, x: Tensor) -> Tensor:
-    """DANet's position attention with its ``(H*W)^2`` matrix."""
-    q, k, v = (conv(x).flatten(2) for conv in (
-        attention.query, attention.key, attention.value))
-    weights = (q.transpose(1, 2) @ k).softmax(dim=-1)
-    out = v @ weights.transpose(1, 2)
-    return attention.project(out.view(*out.shape[:2], *x.shape[-2:]))
+class WrittenOut(nn.Module):
+    """DANet's position attention as published, with its ``(H*W)^2`` matrix.
+
+    Fu et al., CVPR 2019, section 3.2: query and key have an eighth of the
+    channels, the value has all.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.query = nn.Conv2d(channels, channels // 8, 1)
+        self.key = nn.Conv2d(channels, channels // 8, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over ``x`` of shape ``(N, C, H, W)``; same shape out."""
+        query, key, value = (conv(x).flatten(2) for conv in (
+            self.query, self.key, self.value))
+        weights = (query.transpose(1, 2) @ key).softmax(dim=-1)
+        return (value @ weights.transpose(1, 2)).view_as(x)
 
 
 def attentions(stride: int, args: argparse.Namespace,
@@ -264,6 +276,7 @@ def attentions(stride: int, args: argparse.Namespace,
     with torch.device(device):
         x = 0.1 * torch.randn(args.batch, CHANNELS, *(
             -(-side // stride) for side in args.size))
+        danet = WrittenOut(CHANNELS)
         exact, pooled = (PositionAttention(CHANNELS, kv) for kv in (None, 16))
         fuse = FuseModule(CHANNELS, CHANNELS // 4, CHANNELS // 4, True, 16)
         coarser = F.avg_pool2d(x[:, :CHANNELS // 4], 2, ceil_mode=True)
@@ -272,7 +285,7 @@ def attentions(stride: int, args: argparse.Namespace,
     def run(forward: Callable[[Tensor], Tensor]) -> Work:
         return lambda: forward(x).sum().backward()
 
-    return {'written out': run(lambda x: written_out(exact, x)),
+    return {'written out': run(danet),
             'exact': run(exact),
             'pooled to 16x16': run(pooled),
             'whole fusion': run(lambda x: fuse(x, coarser)[0])}

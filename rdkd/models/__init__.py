@@ -7,13 +7,14 @@ from rdkd.models.attention import (
     position_attention,
 )
 from rdkd.models.distiller import RDKDDistiller
+from rdkd.models.fgd import FGDDistiller
 from rdkd.models.loss import DecoupledPyramidLoss
 from rdkd.models.neck_distiller import LevelDistiller, NeckDistiller
 from rdkd.models.review import ChannelAdapter, ReviewFusion
 
 __all__ = [
     'ChannelAdapter', 'DecoupledPyramidLoss', 'DetectorDistillation',
-    'DualAttention', 'LevelDistiller', 'NeckDistiller', 'PositionAttention',
-    'RDKDDistiller', 'ReviewFusion',
+    'DualAttention', 'FGDDistiller', 'LevelDistiller', 'NeckDistiller',
+    'PositionAttention', 'RDKDDistiller', 'ReviewFusion',
     'channel_attention', 'position_attention'
 ]

@@ -79,9 +79,9 @@ class PositionAttention(nn.Module):
 
     def __init__(self, channels: int, kv_size: int | None = 16) -> None:
         super().__init__()
-        # A quarter of the width (64 of 256), in the multiples of 8 that
-        # half-precision and memory-efficient kernels need.
-        embed = max(8, channels // 32 * 8)
+        # An eighth of the width, as DANet's query and key have, in the
+        # multiples of 8 that half-precision kernels need.
+        embed = max(8, channels // 64 * 8)
         self.kv_size = kv_size
         self.query = nn.Conv2d(channels, embed, 1)
         self.key = nn.Conv2d(channels, embed, 1)

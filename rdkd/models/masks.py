@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 
-def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
-                  map_size: tuple[int, int]) -> Tensor:
-    """Mark the cells of a feature map that any box covers.
+def covered_cells(boxes: Tensor, image_size: tuple[int, int],
+                  map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Rows and columns of a feature map that each box covers.
 
     The low edge of a box is floored and the high edge ceiled, so that a box
     inside the image covers at least one cell of every map.  Boxes outside
@@ -26,7 +26,8 @@ def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
         map_size (tuple[int, int]): ``(H, W)`` of the feature map.
 
     Returns:
-        Tensor: Boolean, shape ``(..., H, W)``.
+        tuple[Tensor, Tensor]: float32, values 0 and 1, shapes ``(..., K, H)``
+        and ``(..., K, W)``.
     """
     def covered(low: Tensor, high: Tensor, pixels: int, cells: int) -> Tensor:
         inside = (high >= 0) & (low < pixels)
@@ -34,13 +35,25 @@ def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
         last = torch.maximum((high * (cells / pixels)).ceil(), first + 1)
         index = torch.arange(cells, device=boxes.device)
         return ((index >= first[..., None]) & (index < last[..., None]) &
-                inside[..., None])
+                inside[..., None]).float()
 
     boxes = boxes.detach().float()
-    rows = covered(boxes[..., 1], boxes[..., 3], image_size[0], map_size[0])
-    columns = covered(boxes[..., 0], boxes[..., 2], image_size[1], map_size[1])
+    return (covered(boxes[..., 1], boxes[..., 3], image_size[0], map_size[0]),
+            covered(boxes[..., 0], boxes[..., 2], image_size[1], map_size[1]))
+
+
+def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
+                  map_size: tuple[int, int]) -> Tensor:
+    """Mark the cells of a feature map that any box covers.
+
+    Args: See :func:`covered_cells`.
+
+    Returns:
+        Tensor: Boolean, shape ``(..., H, W)``.
+    """
+    rows, columns = covered_cells(boxes, image_size, map_size)
     # Number of boxes over each cell, as one small matrix product.
-    return rows.float().transpose(-1, -2) @ columns.float() > 0
+    return rows.transpose(-1, -2) @ columns > 0
 
 
 def _inside_image(sizes: Tensor, image_size: tuple[int, int],
@@ -54,7 +67,7 @@ def _inside_image(sizes: Tensor, image_size: tuple[int, int],
     return rows[:, :, None] & columns[:, None]
 
 
-def _stack_boxes(instances: Sequence[Any]) -> Tensor:
+def stack_boxes(instances: Sequence[Any]) -> Tensor:
     """Boxes of a batch ``(N, K, 4)``, filled up with boxes outside."""
     boxes = [each.bboxes for each in instances]
     return pad_sequence([getattr(b, 'tensor', b) for b in boxes],
@@ -82,11 +95,11 @@ def region_masks(data_samples: Sequence[Any],
         ``(N, 1, H_l, W_l)``, values 0 and 1.
     """
     image_size = tuple(data_samples[0].batch_input_shape[:2])
-    boxes = _stack_boxes([each.gt_instances for each in data_samples])
+    boxes = stack_boxes([each.gt_instances for each in data_samples])
     sizes = torch.tensor(
         [each.img_shape[:2] for each in data_samples]).to(boxes.device)
     ignored = [each.get('ignored_instances') for each in data_samples]
-    crowds = (None if None in ignored else _stack_boxes(ignored))
+    crowds = (None if None in ignored else stack_boxes(ignored))
     masks = []
     for map_size in map_sizes:
         valid = _inside_image(sizes, image_size, map_size)

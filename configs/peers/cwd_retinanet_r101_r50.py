@@ -1,0 +1,9 @@
+# CWD (Shu et al., ICCV 2021):
+# RetinaNet R50 from RetinaNet R101 on COCO 2017.
+_base_ = ['../rdkd_retinanet_r101_r50.py']
+
+model = dict(
+    distiller=dict(
+        _delete_=True,
+        type='LevelDistiller',
+        loss=dict(type='ChannelWiseDivergence', tau=1, loss_weight=10)))

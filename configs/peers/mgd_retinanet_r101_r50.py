@@ -1,0 +1,10 @@
+# MGD (Yang et al., ECCV 2022):
+# RetinaNet R50 from RetinaNet R101 on COCO 2017.
+_base_ = ['../rdkd_retinanet_r101_r50.py']
+
+model = dict(
+    distiller=dict(
+        _delete_=True,
+        type='LevelDistiller',
+        loss=dict(type='MGDLoss', alpha_mgd=2e-5),
+        connector=dict(type='MGDConnector', lambda_mgd=0.65)))

@@ -1,0 +1,10 @@
+# PKD (Cao et al., NeurIPS 2022):
+# RetinaNet R50 from RetinaNet R101 on COCO 2017.
+_base_ = ['../rdkd_retinanet_r101_r50.py']
+
+model = dict(
+    distiller=dict(
+        _delete_=True,
+        type='LevelDistiller',
+        loss=dict(type='PKDLoss', loss_weight=10),
+        levels=4))

@@ -1,0 +1,336 @@
+"""Compare distillation methods: one teacher, one student, several seeds.
+
+Trains the teacher once and then the student with each method and each seed,
+on images of your own or on drawn ones.  Whatever is done is kept and not done
+again: interrupt it and start it again, and it goes on where it was; add
+methods or seeds later.
+"""
+import argparse
+import fcntl
+import json
+import math
+import os
+import shlex
+import signal
+import statistics
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from phases import ROOT, Phase, adapt, console, evaluate, train
+from quickstart import prepare_data
+from rich.table import Table
+
+from rdkd.datasets.preflight import check_config, read_annotations
+from rdkd.engine import AtomicLocalBackend
+from rdkd.engine.cli import readable_errors
+from rdkd.errors import InputError
+from rdkd.visualization.report import read_history
+
+#: Distillers beside the mini config's own RDKD; each has one weight.
+_OFF = dict(review=False, attention=False, decouple=False, pyramid=False,
+            standardize=False)
+METRICS = dict(mAP='mAP', AP50='mAP_50', AP75='mAP_75', APs='mAP_s',
+               APm='mAP_m', APl='mAP_l')
+
+
+class Method(NamedTuple):
+    """A way to train the student.
+
+    Attributes:
+        title: For people.
+        weights: Loss weights that ``--tune`` tries; the first is the default.
+    """
+    title: str
+    weights: tuple[float, ...]
+
+
+METHODS = dict(
+    none=Method('student alone', ()),
+    plain=Method('plain feature distillation', (1, 4, 16)),
+    rdkd=Method('RDKD', (12, 6, 24)),
+    fgd=Method('FGD', (1, 10, 100)),
+    mgd=Method('MGD', (2e-4, 2e-5, 2e-3)),
+    pkd=Method('PKD', (10, 5, 20)),
+    cwd=Method('CWD', (10, 3, 30)))
+
+
+def distiller(method: str, own: dict[str, Any], weight: float
+              ) -> dict[str, Any]:
+    """The config of a method's distiller.
+
+    Args:
+        method (str): Its name.
+        own (dict): RDKD's, from the mini config.
+        weight (float): Of the loss.
+    """
+    if method in ('rdkd', 'plain'):
+        return dict(own, loss_weight=weight,
+                    **(_OFF if method == 'plain' else {}))
+    if method == 'fgd':
+        return dict(type='FGDDistiller', loss_weight=weight)
+    losses: dict[str, dict[str, Any]] = dict(
+        mgd=dict(loss=dict(type='MGDLoss', alpha_mgd=weight),
+                 connector=dict(type='MGDConnector')),
+        pkd=dict(loss=dict(type='PKDLoss', loss_weight=weight)),
+        cwd=dict(loss=dict(type='ChannelWiseDivergence',
+                           loss_weight=weight)))
+    return dict(type='LevelDistiller', **losses[method])
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
+        help='a folder with annotations/train.json, annotations/val.json '
+        '(COCO format) and images/; without it the images are drawn')
+    parser.add_argument('--detector', default='retinanet',
+                        choices=['retinanet', 'fcos', 'faster_rcnn'])
+    parser.add_argument('--methods', default=list(METHODS),
+                        type=lambda text: text.split(','),
+                        help=f'of {",".join(METHODS)}')
+    parser.add_argument('--seeds', default=[0, 1, 2], type=lambda text: [
+        int(seed) for seed in text.split(',')])
+    parser.add_argument(
+        '--tune', type=int, metavar='SEED',
+        help='choose each method\'s loss weight with this seed, which is not '
+        'one of --seeds')
+    parser.add_argument('--inherit', action='store_true',
+                        help='start every distilled student with the '
+                        'teacher\'s neck and heads')
+    parser.add_argument('--epochs', type=int, help='of the student')
+    parser.add_argument('--size', type=int, help='longer side in pixels')
+    args = parser.parse_args()
+    for name in args.methods:
+        if name not in METHODS:
+            parser.error(f'--methods: there is no {name!r}; choose of '
+                         f'{", ".join(METHODS)}')
+    if args.tune in args.seeds:
+        parser.error(f'--tune {args.tune} is one of --seeds: a weight that '
+                     'was chosen with a seed looks too good on it')
+    return args
+
+
+class Comparison:
+    """A folder with a teacher and students.
+
+    Args:
+        args (argparse.Namespace): What to compare.
+        data (Path): The data set.
+    """
+
+    def __init__(self, args: argparse.Namespace, data: Path) -> None:
+        self.args = args
+        self.data = data
+        self.images = read_annotations(data / 'annotations' / 'train.json')
+        options = [f'{name}{getattr(args, name)}' for name in (
+            'epochs', 'size') if getattr(args, name)]
+        name = '_'.join([data.name, args.detector, *options,
+                         *(['inherit'] if args.inherit else [])])
+        self.run = ROOT / 'work_dirs' / 'compare' / name
+        self.run.mkdir(parents=True, exist_ok=True)
+        self.teacher = Phase('teacher', 'teacher', self.run)
+        self.alone = Phase('none_seed0', '', self.run)
+
+    def mini(self, name: str, seed: int) -> Config:
+        """A mini config for this data set and schedule."""
+        student = Config.fromfile(
+            ROOT / f'configs/{self.args.detector}_mini_student.py')
+        epochs = student.train_cfg.max_epochs
+        cfg = Config.fromfile(
+            ROOT / f'configs/{name.format(self.args.detector)}.py')
+        adapt(cfg, self.data, self.images, self.args.size,
+              (self.args.epochs or epochs) / epochs, seed)
+        return cfg
+
+    def train_teacher(self) -> None:
+        """Train the one teacher; write the plain student's config."""
+        cfg = self.mini('{}_mini_teacher', seed=0)
+        check_config(cfg)
+        self.teacher.write(cfg)
+        self.alone.write(self.mini('{}_mini_student', seed=0))
+        train(self.teacher)
+
+    def train_student(self, method: str, seed: int, weight: float | None
+                      ) -> dict[str, Any]:
+        """Train and evaluate one student.
+
+        Returns:
+            dict: Its settings, ``CocoMetric``'s values and its time.
+        """
+        default = next(iter(METHODS[method].weights), None)
+        marked = '' if weight == default else f'_weight{weight:g}'
+        title = (METHODS[method].title + marked.replace('_', ', ') +
+                 f', seed {seed}')
+        phase = Phase(f'{method}{marked}_seed{seed}', title, self.run)
+        if weight is None:
+            cfg = self.mini('{}_mini_student', seed)
+        else:
+            cfg = self.mini('rdkd_{}_mini', seed)
+            cfg.model.distiller = distiller(
+                method, cfg.model.distiller.to_dict(), weight)
+            cfg.model.update(
+                inherit=self.args.inherit, teacher=str(self.teacher.config),
+                teacher_ckpt=str(self.teacher.last_checkpoint()))
+        phase.write(cfg)
+        train(phase)
+        metrics, _ = evaluate(phase, self.alone)
+        curve, _ = read_history(phase.folder)
+        return dict(method=method, seed=seed, weight=weight, curve=curve,
+                    seconds=training_seconds(phase), **{
+                        name: 100 * metrics[f'coco/bbox_{key}']
+                        for name, key in METRICS.items()})
+
+    def tune(self, method: str) -> list[dict[str, Any]]:
+        """Students of all the method's weights, with the seed for tuning."""
+        return [self.train_student(method, self.args.tune, weight)
+                for weight in METHODS[method].weights]
+
+
+def training_seconds(phase: Phase) -> float:
+    """Time of a run's training steps, from mmengine's logs."""
+    seen: dict[int, float] = {}
+    for file in sorted(phase.folder.glob('*/vis_data/scalars.json')):
+        for line in file.read_text().splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the last line of a run that was killed
+            if 'loss' in entry:
+                seen[entry['iter']] = entry['time']
+    steps, total = 0, 0.0
+    for step, seconds in sorted(seen.items()):
+        total += seconds * (step - steps)
+        steps = step
+    return total
+
+
+def summary(results: list[dict[str, Any]], methods: list[str]
+            ) -> list[dict[str, Any]]:
+    """Mean, deviation and gain of each method over its seeds.
+
+    The gain is over the student alone of the same seed; its standard error
+    is that of the mean of the paired differences.
+    """
+    by_run = {(r['method'], r['seed']): r for r in results}
+    rows = []
+    for method in methods:
+        runs = [r for r in results if r['method'] == method]
+        row: dict[str, Any] = dict(
+            method=method, weight=runs[0]['weight'], seeds=len(runs),
+            seconds=statistics.mean(r['seconds'] for r in runs))
+        for name in METRICS:
+            values = [r[name] for r in runs]
+            row[name] = statistics.mean(values)
+            row[f'{name}_std'] = (statistics.stdev(values)
+                                  if len(values) > 1 else None)
+        gains = [r['mAP'] - by_run['none', r['seed']]['mAP'] for r in runs
+                 if ('none', r['seed']) in by_run]
+        if method != 'none' and gains:
+            row['gain'] = statistics.mean(gains)
+            row['gain_error'] = (
+                statistics.stdev(gains) / math.sqrt(len(gains))
+                if len(gains) > 1 else None)
+        rows.append(row)
+    return rows
+
+
+def spread(value: float | None, deviation: float | None, form: str) -> str:
+    """``value ± deviation``, as far as they are known."""
+    if value is None:
+        return ''
+    text = format(value, form)
+    return text if deviation is None else f'{text} ± {deviation:.1f}'
+
+
+def cells(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The table, its header first."""
+    table = [['method', 'weight', 'seeds', *METRICS, 'gain', 'training']]
+    for row in rows:
+        weight = '' if row['weight'] is None else f'{row["weight"]:g}'
+        table.append([
+            METHODS[row['method']].title, weight, str(row['seeds']),
+            *(spread(row[name], row[f'{name}_std'], '.1f')
+              for name in METRICS),
+            spread(row.get('gain'), row.get('gain_error'), '+.1f'),
+            f'{row["seconds"]:.0f} s'])
+    return table
+
+
+def plot_curves(results: list[dict[str, Any]], file: Path) -> None:
+    """Mean mAP over the seeds after each epoch, for every method."""
+    figure = Figure(figsize=(8, 5))
+    axes = figure.subplots()
+    for method in dict.fromkeys(r['method'] for r in results):
+        curves = [dict(r['curve']) for r in results if r['method'] == method]
+        epochs = sorted(set.intersection(*map(set, curves)))
+        axes.plot(epochs, [100 * statistics.mean(c[e] for c in curves)
+                           for e in epochs], marker='o',
+                  label=METHODS[method].title)
+    axes.set_xlabel('epoch')
+    axes.set_ylabel('mAP on the validation images')
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(file)
+
+
+def main() -> None:
+    args = parse_args()
+    os.chdir(ROOT)
+    data = prepare_data(args)
+    comparison = Comparison(args, data)
+    lock = (comparison.run / 'lock').open('w')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError('another comparison is running in '
+                         f'{comparison.run}.') from None
+    comparison.train_teacher()
+    scores, _ = evaluate(comparison.teacher, comparison.teacher)
+    weights: dict[str, float | None] = {
+        name: next(iter(METHODS[name].weights), None) for name in args.methods}
+    tuned: list[dict[str, Any]] = []
+    if args.tune is not None:
+        for method in args.methods:
+            tried = comparison.tune(method)
+            if tried:
+                best = max(tried, key=lambda r: r['mAP'])
+                weights[method] = best['weight']
+                tuned += tried
+    results = []
+    # Seed by seed, so that an interrupted comparison is a smaller one.
+    for seed in args.seeds:
+        for method in args.methods:
+            results.append(comparison.train_student(method, seed,
+                                                    weights[method]))
+    rows = summary(results, args.methods)
+    table = cells(rows)
+    shown = Table()
+    for i, name in enumerate(table[0]):
+        shown.add_column(name, justify='right' if i else 'left')
+    for row in table[1:]:
+        shown.add_row(*row)
+    console.print(shown)
+    teacher = 100 * scores['coco/bbox_mAP']
+    command = shlex.join(['python', 'tools/compare.py', *sys.argv[1:]])
+    lines = ['| ' + ' | '.join(row) + ' |' for row in table]
+    lines.insert(1, '|---|' + '---:|' * (len(table[0]) - 1))
+    text = '\n'.join([f'`{command}`; the teacher has {teacher:.1f} mAP.', '',
+                      *lines, ''])
+    save = AtomicLocalBackend()
+    save.put(text.encode(), comparison.run / 'table.md')
+    save.put(json.dumps(dict(
+        command=command, teacher=teacher, summary=rows, results=results,
+        tuning=tuned), indent=1).encode(), comparison.run / 'results.json')
+    plot_curves(results, comparison.run / 'curves.png')
+    console.print(f'The teacher has {teacher:.1f} mAP. table.md, results.json '
+                  f'and curves.png are in {comparison.run}', soft_wrap=True)
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with readable_errors('Start the same command again to go on.'):
+        main()

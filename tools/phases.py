@@ -1,0 +1,240 @@
+"""Training and evaluating models one after the other, as processes.
+
+What ``quickstart.py`` and ``compare.py`` share.  Every phase is kept: it can
+be interrupted, and is not done twice.
+"""
+import ctypes
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from rdkd.checkpoint import latest_checkpoint
+from rdkd.engine import AtomicLocalBackend
+from rdkd.errors import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+console = Console()
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One model that is trained.
+
+    Attributes:
+        name: Of its folder and files.
+        title: For people.
+        run: The folder of the whole run.
+    """
+    name: str
+    title: str
+    run: Path
+
+    @property
+    def config(self) -> Path:
+        """The complete config."""
+        return self.run / f'{self.name}.py'
+
+    @property
+    def folder(self) -> Path:
+        """The work dir of the training."""
+        return self.run / self.name
+
+    @property
+    def deployed(self) -> Path:
+        """The exported model."""
+        return self.run / f'{self.name}_deploy.pth'
+
+    def read(self) -> Config:
+        """The config, read from its file."""
+        return Config.fromfile(self.config)
+
+    def last_checkpoint(self) -> Path:
+        """The checkpoint of the last epoch."""
+        epochs = self.read().train_cfg.max_epochs
+        return self.folder / f'epoch_{epochs}.pth'
+
+    def write(self, cfg: Config) -> None:
+        """Keep the config, which must not change while its run is kept.
+
+        Raises:
+            InputError: If another config is there.
+        """
+        cfg.work_dir = str(self.folder)
+        text = cfg.pretty_text
+        if not self.config.is_file():
+            AtomicLocalBackend().put(text.encode(), self.config)
+        elif self.config.read_text() != text:
+            raise InputError(
+                f'{self.config} is of another version of this program or of '
+                f'its data. Move {self.run} away to start anew.')
+
+
+def progress() -> Progress:
+    """A bar with the time that is left."""
+    return Progress(TextColumn('  {task.description}'), BarColumn(),
+                    TextColumn('{task.percentage:>3.0f}%'),
+                    TimeElapsedColumn(), TextColumn('left:'),
+                    TimeRemainingColumn(), console=console)
+
+
+def adapt(cfg: Config, data: Path, train: dict[str, Any], size: int | None,
+          factor: float, seed: int) -> None:
+    """Turn a mini config to a data set, a size and a schedule.
+
+    Args:
+        cfg (Config): Changed in place.
+        data (Path): Folder with annotations and images.
+        train (dict): The training split in COCO's format.
+        size (int, optional): Longer side of the images in pixels; the
+            config's own if it is None.
+        factor (float): The number of epochs is multiplied with it.
+        seed (int): Of the run.
+    """
+    classes = tuple(c['name'] for c in train['categories'])
+    size = size or cfg.image_size
+    for split in ('train', 'val', 'test'):
+        dataset = cfg[f'{split}_dataloader'].dataset
+        dataset.data_root = str(data)
+        dataset.metainfo = dict(classes=classes)
+        for step in dataset.pipeline:
+            if step['type'] == 'Resize':
+                step['scale'] = (size, size)
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        evaluator.ann_file = str(data / 'annotations' / 'val.json')
+    if factor != 1:
+        epochs = max(1, round(cfg.train_cfg.max_epochs * factor))
+        cfg.train_cfg.max_epochs = epochs
+        cfg.train_cfg.val_interval = max(
+            1, round(cfg.train_cfg.val_interval * factor))
+        for scheduler in cfg.param_scheduler:
+            if scheduler['type'] == 'CosineAnnealingLR':
+                scheduler['T_max'] = scheduler['end'] = epochs
+    # A warm-up longer than a tenth of the run would be most of it.
+    steps = cfg.train_cfg.max_epochs * math.ceil(
+        len(train['images']) / cfg.train_dataloader.batch_size)
+    cfg.param_scheduler[0]['end'] = min(cfg.param_scheduler[0]['end'],
+                                        max(1, steps // 10))
+    cfg.randomness = dict(seed=seed)
+    model = cfg.model.get('architecture', cfg.model)
+    model.get('roi_head', model).bbox_head.num_classes = len(classes)
+
+
+def train(phase: Phase) -> None:
+    """Train a model, or go on with it.
+
+    Raises:
+        InputError: With what the training says, if it fails.
+    """
+    newest, _ = latest_checkpoint(phase.folder)
+    done = phase.folder / 'done'
+    if newest == phase.last_checkpoint() and done.is_file():
+        console.print(f'  {phase.title}: trained already')
+        return
+    command = [sys.executable, str(ROOT / 'tools' / 'train.py'),
+               str(phase.config), '--resume']
+    log = phase.run / f'{phase.name}.log'
+    said = log.stat().st_size if log.is_file() else 0
+    line_form = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\]')
+    epochs = phase.read().train_cfg.max_epochs
+    with progress() as bars, log.open('a') as file:
+        task = bars.add_task(phase.title, total=epochs)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, env=environment(),
+            preexec_fn=end_with_parent)
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                file.write(line)
+                file.flush()
+                found = line_form.search(line)
+                if found:
+                    epoch, step, steps = map(int, found.groups())
+                    bars.update(task, completed=epoch - 1 + step / steps)
+            code = process.wait()
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise
+        if code == 0:
+            bars.update(task, completed=epochs)
+    if code:
+        new = log.read_bytes()[said:].decode(errors='replace')
+        errors = [text for text in new.splitlines()
+                  if text.startswith(('error: ', 'stopped: '))]
+        raise InputError(errors[-1].partition(' ')[2] if errors else
+                         f'training the {phase.title} failed; see {log}.')
+    done.touch()
+
+
+def end_with_parent() -> None:
+    """Let a child process end when this one is killed."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def environment() -> dict[str, str]:
+    """The environment of a child process."""
+    paths = [str(ROOT), *filter(None, [os.environ.get('PYTHONPATH')])]
+    return dict(os.environ, PYTHONPATH=os.pathsep.join(paths),
+                PYTHONUNBUFFERED='1')
+
+
+def evaluate(phase: Phase, plain: Phase
+             ) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Export the deployed model and evaluate what was exported.
+
+    Args:
+        phase (Phase): What was trained.
+        plain (Phase): Whose config is that of the detector alone.
+
+    Returns:
+        tuple: ``CocoMetric``'s values in [0, 1] and the detections in COCO's
+        format.
+    """
+    results = phase.run / f'{phase.name}_results'
+    scores = results / 'metrics.json'
+    trained = phase.last_checkpoint()
+    # Made anew when the model was trained anew.
+    if not (scores.is_file()
+            and scores.stat().st_mtime_ns > trained.stat().st_mtime_ns):
+        phase.deployed.unlink(missing_ok=True)  # made again from its source
+        shutil.rmtree(results, ignore_errors=True)
+        for command in (
+            ['export_student.py', str(trained), str(phase.deployed)],
+            ['test.py', str(plain.config), str(phase.deployed), '--work-dir',
+             str(results), '--outfile-prefix', str(results / 'val')]):
+            done = subprocess.run(
+                [sys.executable, str(ROOT / 'tools' / command[0]),
+                 *command[1:]], cwd=ROOT, env=environment(),
+                preexec_fn=end_with_parent, capture_output=True, text=True,
+                check=False)
+            if done.returncode:
+                raise InputError(f'{command[0]} failed for the '
+                                 f'{phase.title}:\n{done.stdout[-2000:]}'
+                                 f'{done.stderr[-2000:]}')
+        measured = next(results.glob('[0-9]*/[0-9]*.json')).read_text()
+        AtomicLocalBackend().put(measured.encode(), scores)
+    # CocoMetric gives no score when nothing at all is detected.
+    file = results / 'val.bbox.json'
+    detections = json.loads(file.read_text()) if file.is_file() else []
+    nothing = {f'coco/bbox_{key}': 0.0 for key in (
+        'mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')}
+    return nothing | json.loads(scores.read_text()), detections
