@@ -29,7 +29,7 @@ from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
 from rdkd.visualization.report import read_history
 
-#: Distillers beside the mini config's own RDKD; each has one weight.
+#: RDKD with every part switched off.
 _OFF = dict(review=False, attention=False, decouple=False, pyramid=False,
             standardize=False)
 METRICS = dict(mAP='mAP', AP50='mAP_50', AP75='mAP_75', APs='mAP_s',
@@ -107,6 +107,14 @@ def parse_args() -> argparse.Namespace:
         if name not in METHODS:
             parser.error(f'--methods: there is no {name!r}; choose of '
                          f'{", ".join(METHODS)}')
+    for name in ('methods', 'seeds'):
+        values = getattr(args, name)
+        if len(set(values)) < len(values):
+            parser.error(f'--{name} names one twice')
+    for name, least in (('epochs', 1), ('size', 64)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name} {value} is too small')
     if args.tune in args.seeds:
         parser.error(f'--tune {args.tune} is one of --seeds: a weight that '
                      'was chosen with a seed looks too good on it')
@@ -180,13 +188,18 @@ class Comparison:
         curve, _ = read_history(phase.folder)
         return dict(method=method, seed=seed, weight=weight, curve=curve,
                     seconds=training_seconds(phase), **{
-                        name: 100 * metrics[f'coco/bbox_{key}']
+                        name: percent(metrics[f'coco/bbox_{key}'])
                         for name, key in METRICS.items()})
 
     def tune(self, method: str) -> list[dict[str, Any]]:
         """Students of all the method's weights, with the seed for tuning."""
         return [self.train_student(method, self.args.tune, weight)
                 for weight in METHODS[method].weights]
+
+
+def percent(value: float) -> float | None:
+    """A metric in percent; None where CocoMetric has no box to count."""
+    return None if value < 0 else 100 * value
 
 
 def training_seconds(phase: Phase) -> float:
@@ -222,8 +235,8 @@ def summary(results: list[dict[str, Any]], methods: list[str]
             method=method, weight=runs[0]['weight'], seeds=len(runs),
             seconds=statistics.mean(r['seconds'] for r in runs))
         for name in METRICS:
-            values = [r[name] for r in runs]
-            row[name] = statistics.mean(values)
+            values = [r[name] for r in runs if r[name] is not None]
+            row[name] = statistics.mean(values) if values else None
             row[f'{name}_std'] = (statistics.stdev(values)
                                   if len(values) > 1 else None)
         gains = [r['mAP'] - by_run['none', r['seed']]['mAP'] for r in runs
@@ -301,7 +314,6 @@ def main() -> None:
                 weights[method] = best['weight']
                 tuned += tried
     results = []
-    # Seed by seed, so that an interrupted comparison is a smaller one.
     for seed in args.seeds:
         for method in args.methods:
             results.append(comparison.train_student(method, seed,
@@ -318,8 +330,10 @@ def main() -> None:
     command = shlex.join(['python', 'tools/compare.py', *sys.argv[1:]])
     lines = ['| ' + ' | '.join(row) + ' |' for row in table]
     lines.insert(1, '|---|' + '---:|' * (len(table[0]) - 1))
-    text = '\n'.join([f'`{command}`; the teacher has {teacher:.1f} mAP.', '',
-                      *lines, ''])
+    text = '\n'.join([
+        f'`{command}`; the teacher has {teacher:.1f} mAP. Mean over the seeds '
+        '± standard deviation; gain over the student alone of the same seed ± '
+        'its standard error.', '', *lines, ''])
     save = AtomicLocalBackend()
     save.put(text.encode(), comparison.run / 'table.md')
     save.put(json.dumps(dict(

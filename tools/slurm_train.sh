@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train on a Slurm cluster: tools/slurm_train.sh PARTITION JOB_NAME CONFIG WORK_DIR [train.py's flags]
-# One torchrun on each node. Read from the environment: NNODES (1),
-# GPUS_PER_NODE (8), CPUS_PER_TASK (5 for each GPU), PORT (29500), SRUN_ARGS;
+# One torchrun on each node. Read from the environment: GPUS (in all) or NNODES
+# (1), GPUS_PER_NODE (8), CPUS_PER_TASK (5 for each GPU), PORT (29500), SRUN_ARGS;
 # NODE_RANK and MASTER_ADDR come from Slurm unless they are set.
 set -euo pipefail
 if [ $# -lt 4 ]; then
@@ -10,7 +10,9 @@ if [ $# -lt 4 ]; then
 fi
 partition=$1 job=$2 config=$3 work_dir=$4
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-nodes=${NNODES:-1} per_node=${GPUS_PER_NODE:-8}
+per_node=${GPUS_PER_NODE:-8} gpus=${GPUS:-}
+if [ -n "$gpus" ] && [ "$gpus" -lt "$per_node" ]; then per_node=$gpus; fi
+nodes=${NNODES:-$(((${gpus:-1} + per_node - 1) / per_node))}
 # On each node: its rank is Slurm's, the first node of the job leads.
 # shellcheck disable=SC2016
 on_node='NODE_RANK=${NODE_RANK:-$SLURM_NODEID} \

@@ -68,8 +68,6 @@ class DetectorDistillation(SingleTeacherDistill):
         teacher_dtype (str, optional): ``'bfloat16'`` or ``'float16'`` runs
             the teacher under autocast to it; its maps are compared in
             float32.  Defaults to what the training step runs in.
-        channels_last (bool): Lay the student out channels-last too, as the
-            teacher always is.  Rounding differs.  Defaults to False.
         compile (bool): Run the teacher's backbone and neck and the review
             under ``torch.compile``; where that fails it is said and they run
             without.  Defaults to False.
@@ -89,7 +87,6 @@ class DetectorDistillation(SingleTeacherDistill):
                  inherit: bool = False,
                  student_ckpt: str | None = None,
                  teacher_dtype: str | None = None,
-                 channels_last: bool = False,
                  compile: bool = False) -> None:
         if teacher_dtype not in (None, 'bfloat16', 'float16'):
             raise InputError(
@@ -108,7 +105,9 @@ class DetectorDistillation(SingleTeacherDistill):
                     distiller=distiller,
                     data_preprocessor=data_preprocessor)
         # Read before batch norms are folded: names and values change then.
-        self._inherited = self.teacher.state_dict() if inherit else None
+        self._inherited = {
+            name: value for name, value in self.teacher.state_dict().items()
+            if not name.startswith('backbone')} if inherit else None
         self.student_ckpt = student_ckpt
         self._given = Normalisation.of(self.data_preprocessor)
         self._wanted = Normalisation.of(self.teacher.data_preprocessor)
@@ -129,18 +128,18 @@ class DetectorDistillation(SingleTeacherDistill):
             skip_levels(self.teacher.neck,
                         {level.index for _, level in self.distiller.pairs})
         self.teacher_dtype = teacher_dtype
-        self.channels_last = channels_last
         if compile:
             self._compile()
 
     def _compile(self) -> None:
         parts = {'teacher\'s backbone': self.teacher.backbone,
-                 'teacher\'s neck': self.teacher.neck,
+                 'teacher\'s neck': getattr(self.teacher, 'neck', None),
                  **{f'distiller\'s {name}': connector for name, connector in
                     self.distiller.connectors.items()}}
         for name, part in parts.items():
             # The call itself stays plain: recorders hook into it.
-            part.forward = Compiled(part.forward, name)
+            if part is not None:
+                part.forward = Compiled(part.forward, name)
 
     @property
     def teacher(self) -> BaseModel:
@@ -173,9 +172,6 @@ class DetectorDistillation(SingleTeacherDistill):
                 f'{_counts(copied)}; not copied, because no tensor of the '
                 f'teacher has their name and shape: {_counts(kept)}.',
                 'current')
-        if self.channels_last:
-            # Not before: random weights are drawn in the order of memory.
-            self.student.to(memory_format=torch.channels_last)
         device = next(self.student.parameters()).device
         with isolated_random_state(device):
             self.distiller.init_weights()
@@ -237,14 +233,21 @@ class DetectorDistillation(SingleTeacherDistill):
                      ) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum the losses; stop on a value that is not finite.
 
-        This is where the host first needs a value of the step, before
-        ``backward``: one flag for all terms is read from the device.
+        All terms go to the host in one copy, before ``backward``; mmengine's
+        runner would copy them one by one after the step, to log them.
+
+        Returns:
+            tuple[Tensor, dict[str, Tensor]]: The sum, on its device, and
+            every term, on the host.
 
         Raises:
             FloatingPointError: Names the terms, the iteration and the images.
         """
         total, log_vars = super().parse_losses(losses)
-        if not torch.isfinite(total):
+        values = torch.stack([value.detach().float().to(total.device)
+                              for value in log_vars.values()]).cpu()
+        log_vars = dict(zip(log_vars, values.unbind(), strict=True))
+        if not log_vars['loss'].isfinite():
             terms = ', '.join(f'{name} = {value.item()}'
                               for name, value in log_vars.items()
                               if name != 'loss' and not value.isfinite())

@@ -26,8 +26,9 @@ def speed_up(teacher: BaseModel, recorders: Any) -> None:
     A batch norm in eval mode is a factor and an offset for each channel: the
     convolution before it takes both in.  What the recorders hold of a noise
     image is compared before and after; where it differs (a network that does
-    not run its layers in the order of their definition, or a recorder that
-    looks between a convolution and its norm) the norms stay.
+    not run its layers in the order of their definition, an operator that
+    misreads channels-last maps, a recorder that looks between a convolution
+    and its norm) the teacher stays as it was, which the log says.
 
     Args:
         teacher (BaseModel): A frozen detector in eval mode.
@@ -36,30 +37,42 @@ def speed_up(teacher: BaseModel, recorders: Any) -> None:
     parts = [part for part in (teacher.backbone, getattr(
         teacher, 'neck', None)) if part is not None]
     plain = _recorded(teacher, recorders)
-    layers = [(module, dict(module._modules), dict(module._parameters))
-              for part in parts for module in part.modules()]
-    for part in parts:
-        fuse_conv_bn(part).requires_grad_(False).eval()
-        part.to(memory_format=torch.channels_last)
-    folded = _recorded(teacher, recorders)
-    if len(plain) == len(folded) and all(
-            _close(a, b) for a, b in zip(folded, plain, strict=True)):
-        return
-    for module, children, parameters in layers:
+    before = [(module, dict(module._modules), dict(module._parameters), [
+        (p, p.data) for p in module._parameters.values() if p is not None])
+        for part in parts for module in part.modules()]
+    try:
+        for part in parts:
+            fuse_conv_bn(part).requires_grad_(False).eval()
+            part.to(memory_format=torch.channels_last)
+        fast = _recorded(teacher, recorders)
+        if len(plain) == len(fast) and all(
+                _close(a, b) for a, b in zip(fast, plain, strict=True)):
+            return
+        reason = 'the maps would differ'
+    except Exception as error:  # operators of mmcv that take no such layout
+        reason = f'{type(error).__name__}: {error}'
+    for module, children, parameters, values in before:
         module._modules.update(children)
         module._parameters.update(parameters)
-    print_log('the teacher\'s batch norms could not be folded into its '
-              'convolutions without changing what is distilled: they stay, '
-              'and the teacher is a little slower.', 'current')
+        for parameter, value in values:
+            parameter.data = value
+    print_log('the teacher runs as it is, without folded batch norms and '
+              f'channels-last: {reason}.', 'current')
 
 
 def _recorded(teacher: BaseModel, recorders: Any) -> list[Tensor]:
     """Every tensor that the recorders hold of a noise image."""
     weight = next(teacher.parameters())
-    noise = torch.randn(1, 3, PROBES[0], PROBES[0],
-                        generator=torch.Generator().manual_seed(0))
-    with recorders, torch.no_grad():
-        teacher.extract_feat(noise.to(weight))
+    for side in PROBES:
+        noise = torch.randn(1, 3, side, side,
+                            generator=torch.Generator().manual_seed(0))
+        try:
+            with recorders, torch.no_grad():
+                teacher.extract_feat(noise.to(weight))
+            break
+        except RuntimeError:
+            if side == PROBES[-1]:
+                raise
     tensors = []
     for recorder in recorders.recorders.values():
         tensors += [x for x in tree_leaves(recorder.data_buffer)
@@ -99,20 +112,17 @@ class Compiled:
 
     def __init__(self, function: Any, name: str) -> None:
         self.plain = function
-        self.compiled = torch.compile(function)
+        self.compiled: Any = torch.compile(function)
         self.name = name
-        self.works: bool | None = None
 
     def __call__(self, *args: Any) -> Any:
-        """Call the function; the first call compiles it."""
-        if self.works is False:
+        """Call the function; the first call of a shape compiles it."""
+        if self.compiled is None:
             return self.plain(*args)
         try:
-            result = self.compiled(*args)
+            return self.compiled(*args)
         except Exception as error:
-            if self.works:
-                raise
-            self.works = False
+            self.compiled = None
             reason = str(error).strip().splitlines() or [repr(error)]
             print_log(
                 f'torch.compile failed for the {self.name}, which now runs '
@@ -120,5 +130,3 @@ class Compiled:
                 'a C++ compiler (on CUDA, Triton); leave `compile` out of '
                 'the config to silence this.', 'current', level=30)
             return self.plain(*args)
-        self.works = True
-        return result

@@ -98,8 +98,9 @@ def region_masks(data_samples: Sequence[Any],
     boxes = stack_boxes([each.gt_instances for each in data_samples])
     sizes = torch.tensor(
         [each.img_shape[:2] for each in data_samples]).to(boxes.device)
-    ignored = [each.get('ignored_instances') for each in data_samples]
-    crowds = (None if None in ignored else stack_boxes(ignored))
+    crowds = stack_boxes([
+        each.get('ignored_instances', each.gt_instances[:0])
+        for each in data_samples])
     masks = []
     for map_size in map_sizes:
         valid = _inside_image(sizes, image_size, map_size)
@@ -107,8 +108,7 @@ def region_masks(data_samples: Sequence[Any],
             masks.append(valid[:, None].float())
             continue
         foreground = boxes_to_mask(boxes, image_size, map_size) & valid
-        background = valid & ~foreground
-        if crowds is not None:
-            background &= ~boxes_to_mask(crowds, image_size, map_size)
+        background = valid & ~foreground & ~boxes_to_mask(
+            crowds, image_size, map_size)
         masks.append(torch.stack([foreground, background], dim=1).float())
     return masks

@@ -6,6 +6,7 @@ the feature fuse module; review as such is from ReviewKD (Chen et al., CVPR
 """
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from mmengine.registry import MODELS
 from mmrazor.models.architectures.connectors.base_connector import (
@@ -58,6 +59,19 @@ def fuse(x: Tensor, coarser: Tensor | None) -> Tensor:
     if coarser is None:
         return x
     return x + F.interpolate(coarser, size=x.shape[-2:], mode='nearest')
+
+
+def pointwise(conv: nn.Module, x: Tensor) -> Tensor:
+    """A 1x1 convolution of ``(N, C, H, W)`` as a matrix product.
+
+    The same numbers; oneDNN would bring wide maps into a layout of its own.
+    """
+    if not isinstance(conv, nn.Conv2d):
+        return conv(x)
+    out = torch.baddbmm(conv.bias[:, None],  # type: ignore[index]
+                        conv.weight.flatten(1).expand(len(x), -1, -1),
+                        x.flatten(2))
+    return out.view(len(x), -1, *x.shape[-2:])
 
 
 class FuseModule(nn.Module):
@@ -114,7 +128,7 @@ class FuseModule(nn.Module):
         """
         if self.carry is not None and coarser is not None:
             coarser = self.carry(coarser)
-        fused = self.attend(fuse(self.reduce(x), coarser))
+        fused = self.attend(fuse(pointwise(self.reduce, x), coarser))
         if self.expand is None:
             return fused, fused
         return x + self.expand(fused), fused

@@ -336,6 +336,24 @@ def test_promise_9_a_loss_that_is_not_finite_stops_before_the_step(rdkd_cfg,
         assert str(sample.img_id) in message
 
 
+def test_all_terms_go_to_the_host_in_one_copy(rdkd_cfg, batch, monkeypatch):
+    copies = []
+    to_host = torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, 'cpu', lambda self: copies.append(
+        self.shape) or to_host(self))
+    model = build(rdkd_cfg)
+    losses = model(**batch, mode='loss')
+    copies.clear()
+    total, log_vars = model.parse_losses(losses)
+    assert copies == [torch.Size([len(log_vars)])]
+    assert total.requires_grad
+    assert log_vars['loss'] == total
+    for name in ('student.loss_cls', 'distill.loss_fg_s8'):
+        value = losses[name]
+        value = sum(value) if isinstance(value, list) else value
+        torch.testing.assert_close(log_vars[name], value.detach())
+
+
 def test_mmrazor_losses_run_under_the_algorithm(rdkd_cfg, batch):
     rdkd_cfg.model.distiller = ConfigDict(
         type='ConfigurableDistiller',

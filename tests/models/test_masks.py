@@ -100,6 +100,15 @@ def test_ignored_boxes_are_no_side_but_ground_truth_over_them_counts():
     assert background.sum() == 64 - 16
 
 
+def test_an_image_without_ignored_boxes_changes_nothing_for_another():
+    crowded = sample([[0., 0., 8., 8.]], (64, 64),
+                     ignored=[[16., 16., 48., 48.]])
+    alone, = region_masks([crowded], [(8, 8)], True)
+    both, = region_masks([crowded, sample([], (64, 64))], [(8, 8)], True)
+    assert torch.equal(both[0], alone[0])
+    assert both[1, 1].all()
+
+
 def test_without_decoupling_the_image_is_one_region():
     masks, = region_masks([sample([[0., 0., 9., 9.]], (64, 40), (64, 64)),
                            sample([], (64, 64), (64, 64))], [(8, 8)], False)

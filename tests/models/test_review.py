@@ -3,7 +3,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from rdkd.models.review import ChannelAdapter, ReviewFusion
+from rdkd.measure import SavedBytes
+from rdkd.models.review import ChannelAdapter, ReviewFusion, pointwise
 
 
 def levels(channels=(8, 8, 8), requires_grad=False):
@@ -74,6 +75,16 @@ def test_promise_6_full_width_is_the_convolution_of_both_concatenated():
     both = torch.cat([fine, F.interpolate(coarse, fine.shape[-2:])], dim=1)
     torch.testing.assert_close(module([fine, coarse])[0],
                                F.conv2d(both, weight, level.reduce.bias))
+
+
+def test_it_keeps_no_copy_of_a_level_and_stays_in_half_precision():
+    x = torch.randn(3, 64, 32, 32, requires_grad=True)
+    module = ReviewFusion([64], attention=False)
+    with SavedBytes([x, *module.parameters()]) as saved:
+        module([x])
+    assert saved.bytes() < x.nbytes / 2
+    with torch.autocast('cpu', torch.bfloat16):
+        assert pointwise(module.levels[0].reduce, x).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize('reduction', [1, 4])

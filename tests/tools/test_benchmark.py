@@ -21,7 +21,9 @@ def test_every_method_is_measured(config, tmp_path):
                 '--json', tmp_path / 'out.json', '--plot',
                 tmp_path / 'out.png')
     found = json.loads((tmp_path / 'out.json').read_text())
-    assert set(found['teacher']) == {'plain', 'fast', 'fast, bfloat16'}
+    assert set(found['teacher']) == {
+        'plain', 'norms folded', 'folded and channels-last (fast)',
+        'fast, inference_mode', 'fast, bfloat16'}
     assert set(found['seconds']) == {
         'student', 'floor', 'floor with plain teacher', 'rdkd', 'rdkd exact',
         'cwd', 'pkd', 'mgd', 'cwd mmrazor', 'pkd mmrazor', 'mgd mmrazor'}
@@ -55,6 +57,17 @@ def test_bad_flags_are_one_message(flags, named):
                 code=1 if flags[0] == '--config' else 2)
     assert named in said
     assert 'Traceback' not in said
+
+
+def test_the_config_can_be_overridden(config, tmp_path):
+    saved = []
+    for i, review in enumerate(('True', 'False')):
+        file = tmp_path / f'{i}.json'
+        tool('benchmark.py', '--config', config, '--size', 64, 96, '--rounds',
+             1, '--methods', 'rdkd', '--no-attention', '--json', file,
+             '--cfg-options', f'model.distiller.review={review}')
+        saved.append(json.loads(file.read_text())['costs']['rdkd']['saved'])
+    assert saved[0] > saved[1]
 
 
 def test_results_are_not_overwritten(tmp_path):

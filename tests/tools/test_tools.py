@@ -156,7 +156,7 @@ def test_slurm_starts_one_torchrun_on_each_node(config, tmp_path):
          tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
         capture_output=True, text=True, cwd=ROOT, check=False,
         env=dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
-                 PATH=f'{programs}:{os.environ["PATH"]}', NNODES='2',
+                 PATH=f'{programs}:{os.environ["PATH"]}', GPUS='2',
                  GPUS_PER_NODE='1', PORT=free_port()))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     asked = (tmp_path / 'srun').read_text()
