@@ -192,9 +192,23 @@ class Comparison:
                         for name, key in METRICS.items()})
 
     def tune(self, method: str) -> list[dict[str, Any]]:
-        """Students of all the method's weights, with the seed for tuning."""
-        return [self.train_student(method, self.args.tune, weight)
-                for weight in METHODS[method].weights]
+        """Students of all the method's weights, with the seed for tuning.
+
+        Returns:
+            list[dict]: As of :meth:`train_student`; with ``failed`` and
+            without ``mAP`` where the training stopped.
+        """
+        tried = []
+        for weight in METHODS[method].weights:
+            try:
+                tried.append(self.train_student(method, self.args.tune,
+                                                weight))
+            except InputError as error:
+                # A weight that is too large may make the loss diverge.
+                console.print(f'  {method} with weight {weight:g}: {error}')
+                tried.append(dict(method=method, seed=self.args.tune,
+                                  weight=weight, failed=str(error)))
+        return tried
 
 
 def percent(value: float) -> float | None:
@@ -309,10 +323,11 @@ def main() -> None:
     if args.tune is not None:
         for method in args.methods:
             tried = comparison.tune(method)
-            if tried:
-                best = max(tried, key=lambda r: r['mAP'])
-                weights[method] = best['weight']
-                tuned += tried
+            tuned += tried
+            complete = [r for r in tried if 'failed' not in r]
+            if complete:
+                weights[method] = max(complete,
+                                      key=lambda r: r['mAP'])['weight']
     results = []
     for seed in args.seeds:
         for method in args.methods:

@@ -1,4 +1,5 @@
 """The comparison of methods: what it trains, keeps and reports."""
+import argparse
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from test_tools import tool
+
+from rdkd.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
@@ -43,6 +46,22 @@ def test_methods_are_trained_once_and_compared(own_data):
         assert result['mAP'] == 100 * scores.get('coco/bbox_mAP', 0)
     assert '| FGD | 1 | 1 |' in (run / 'table.md').read_text()
     assert (run / 'curves.png').stat().st_size > 5000
+
+
+def test_a_weight_that_diverges_is_recorded_and_not_chosen():
+    class Tuned(compare.Comparison):
+        def __init__(self):
+            self.args = argparse.Namespace(tune=9)
+
+        def train_student(self, method, seed, weight):
+            if weight == 5:
+                raise InputError('the loss is not finite')
+            return dict(method=method, seed=seed, weight=weight, mAP=weight)
+
+    tried = Tuned().tune('pkd')
+    assert [r['weight'] for r in tried] == [10, 5, 20]
+    assert [r.get('failed') for r in tried] == [
+        None, 'the loss is not finite', None]
 
 
 def runs(method, **values):
