@@ -79,6 +79,8 @@ def source(script):
         text += ''.join(map(source, behind))
     if 'rdkd.engine.cli' in text:
         text += (ROOT / 'rdkd/engine/cli.py').read_text()
+    if re.search(r'^ +add_arguments\(parser\)', text, re.M):
+        text += (ROOT / 'tools/phases.py').read_text()
     return text
 
 

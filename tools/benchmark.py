@@ -24,14 +24,8 @@ from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, DefaultScope, init_default_scope
 from mmengine.runner import save_checkpoint
+from phases import ROOT, progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -44,8 +38,8 @@ from rdkd.measure import SavedBytes, peak_bytes, seconds
 from rdkd.models import DetectorDistillation, PositionAttention
 from rdkd.models.review import FuseModule, ReviewFusion
 from rdkd.models.teacher import build_teacher
+from rdkd.visualization.report import markdown
 
-ROOT = Path(__file__).resolve().parent.parent
 #: MMRazor's losses as its own configs for detectors have them.
 PEERS: dict[str, dict[str, Any]] = dict(
     cwd=dict(loss=dict(type='ChannelWiseDivergence', tau=1, loss_weight=10)),
@@ -162,7 +156,7 @@ class Bench:
         model.distiller.to(self.device).train()
         return model
 
-    def method(self, name: str) -> 'Method':
+    def method(self, name: str) -> Method:
         """A method by its name."""
         student = self.rdkd.student
 
@@ -201,7 +195,7 @@ class Bench:
             return losses
         return Method(as_mmrazor, learning)
 
-    def step(self, method: 'Method') -> Work:
+    def step(self, method: Method) -> Work:
         """A whole training step, as a function."""
         optimizers = [self.optimizer]
         if method.learning:
@@ -216,7 +210,7 @@ class Bench:
                 optimizer.zero_grad()
         return step
 
-    def costs(self, method: 'Method', step: Work) -> dict[str, Any]:
+    def costs(self, method: Method, step: Work) -> dict[str, Any]:
         """Memory and FLOPs of a step."""
         there = [self.inputs, *self.rdkd.parameters(), *method.learning,
                  *self.rdkd.teacher.parameters(), *self.plain.parameters()]
@@ -307,14 +301,6 @@ def available_bytes(device: torch.device) -> float:
     return 1024 * int(found[1]) if found else float('inf')
 
 
-def progress() -> Progress:
-    """A bar with the time that is left, beside the tables."""
-    return Progress(TextColumn('{task.description}'), BarColumn(),
-                    TextColumn('{task.percentage:>3.0f}%'),
-                    TimeElapsedColumn(), TextColumn('left:'),
-                    TimeRemainingColumn(), console=Console(stderr=True))
-
-
 def take_turns(works: dict[str, Work], rounds: int, device: torch.device,
                what: str) -> dict[str, list[float]]:
     """Seconds of each work in each round, after a first one for nothing.
@@ -322,7 +308,7 @@ def take_turns(works: dict[str, Work], rounds: int, device: torch.device,
     Ctrl-C ends it early: the rounds that are complete count.
     """
     times: dict[str, list[float]] = {name: [] for name in works}
-    with progress() as bars:
+    with progress(Console(stderr=True)) as bars:
         task = bars.add_task(what, total=(rounds + 1) * len(works))
         try:
             for number in range(rounds + 1):
@@ -357,14 +343,6 @@ def ratio(times: dict[str, list[float]], name: str, base: str) -> str:
     return f'{statistics.median(values):.3f} ± {spread:.3f}'
 
 
-def table(header: str, rows: list[list[str]]) -> str:
-    """A table in Markdown."""
-    columns = header.split('|')
-    lines = ['| ' + ' | '.join(row) + ' |' for row in (columns, *rows)]
-    lines.insert(1, '|---|' + '---:|' * (len(columns) - 1))
-    return '\n'.join(lines)
-
-
 def megabytes(value: float | None) -> str:
     return '-' if value is None else f'{value / 1e6:.0f} MB'
 
@@ -393,9 +371,9 @@ def measure_teacher(bench: Bench, args: argparse.Namespace,
     times = take_turns(bench.teachers(args.compile), args.rounds,
                        bench.device, 'teacher')
     results['teacher'] = times
-    return table('teacher\'s forward pass|time|plain = 1', [
+    return markdown([['teacher\'s forward pass', 'time', 'plain = 1'], *(
         [name, f'{statistics.median(values):.3f} s',
-         ratio(times, name, 'plain')] for name, values in times.items()])
+         ratio(times, name, 'plain')] for name, values in times.items())])
 
 
 def measure_steps(bench: Bench, args: argparse.Namespace,
@@ -404,7 +382,7 @@ def measure_steps(bench: Bench, args: argparse.Namespace,
     methods = {name: bench.method(name) for name in args.methods}
     steps = {name: bench.step(method) for name, method in methods.items()}
     times = take_turns(steps, args.rounds, bench.device, 'training steps')
-    with progress() as bars:
+    with progress(Console(stderr=True)) as bars:
         costs = {name: bench.costs(methods[name], steps[name]) for name in
                  bars.track(steps, description='memory and FLOPs')}
     results.update(seconds=times, costs=costs)
@@ -416,8 +394,9 @@ def measure_steps(bench: Bench, args: argparse.Namespace,
                      *(ratio(times, name, base) for base in FLOORS),
                      megabytes(cost['saved']), more, megabytes(cost['peak']),
                      f'{cost["flops"] / 1e12:.2f} T'])
-    return table('training step|time|floor = 1|plain floor = 1|'
-                 'saved by autograd|beyond the student|peak|FLOPs', rows)
+    return markdown([
+        ['training step', 'time', 'floor = 1', 'plain floor = 1',
+         'saved by autograd', 'beyond the student', 'peak', 'FLOPs'], *rows])
 
 
 def measure_attention(bench: Bench, args: argparse.Namespace,
@@ -445,8 +424,8 @@ def measure_attention(bench: Bench, args: argparse.Namespace,
                          f'{statistics.median(times[name]):.3f} s',
                          ratio(times, name, 'written out'),
                          megabytes(saved.bytes()), megabytes(peak)])
-    return table('attention, forward and backward|time|written out = 1|'
-                 'saved by autograd|peak', rows)
+    return markdown([['attention, forward and backward', 'time',
+                      'written out = 1', 'saved by autograd', 'peak'], *rows])
 
 
 def measure_growth(bench: Bench, args: argparse.Namespace,

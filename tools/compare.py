@@ -6,7 +6,6 @@ again: interrupt it and start it again, and it goes on where it was; add
 methods or seeds later.
 """
 import argparse
-import fcntl
 import json
 import math
 import os
@@ -19,15 +18,28 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from mmengine.config import Config
-from phases import ROOT, Phase, adapt, console, evaluate, train
-from quickstart import prepare_data
+from phases import (
+    DISTILLED,
+    ROOT,
+    STUDENT,
+    TEACHER,
+    Phase,
+    add_arguments,
+    check_arguments,
+    console,
+    evaluate,
+    lock_run,
+    mini_config,
+    prepare_data,
+    train,
+)
 from rich.table import Table
 
 from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.engine import AtomicLocalBackend
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
-from rdkd.visualization.report import read_history
+from rdkd.visualization.report import log_entries, markdown, read_history
 
 #: RDKD with every part switched off.
 _OFF = dict(review=False, attention=False, decouple=False, pyramid=False,
@@ -82,12 +94,7 @@ def distiller(method: str, own: dict[str, Any], weight: float
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
-        help='a folder with annotations/train.json, annotations/val.json '
-        '(COCO format) and images/; without it the images are drawn')
-    parser.add_argument('--detector', default='retinanet',
-                        choices=['retinanet', 'fcos', 'faster_rcnn'])
+    add_arguments(parser)
     parser.add_argument('--methods', default=list(METHODS),
                         type=lambda text: text.split(','),
                         help=f'of {",".join(METHODS)}')
@@ -100,8 +107,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--inherit', action='store_true',
                         help='start every distilled student with the '
                         'teacher\'s neck and heads')
-    parser.add_argument('--epochs', type=int, help='of the student')
-    parser.add_argument('--size', type=int, help='longer side in pixels')
     args = parser.parse_args()
     for name in args.methods:
         if name not in METHODS:
@@ -111,10 +116,7 @@ def parse_args() -> argparse.Namespace:
         values = getattr(args, name)
         if len(set(values)) < len(values):
             parser.error(f'--{name} names one twice')
-    for name, least in (('epochs', 1), ('size', 64)):
-        value = getattr(args, name)
-        if value is not None and value < least:
-            parser.error(f'--{name} {value} is too small')
+    check_arguments(parser, args)
     if args.tune in args.seeds:
         parser.error(f'--tune {args.tune} is one of --seeds: a weight that '
                      'was chosen with a seed looks too good on it')
@@ -142,23 +144,16 @@ class Comparison:
         self.teacher = Phase('teacher', 'teacher', self.run)
         self.alone = Phase('none_seed0', '', self.run)
 
-    def mini(self, name: str, seed: int) -> Config:
+    def mini(self, form: str, seed: int) -> Config:
         """A mini config for this data set and schedule."""
-        student = Config.fromfile(
-            ROOT / f'configs/{self.args.detector}_mini_student.py')
-        epochs = student.train_cfg.max_epochs
-        cfg = Config.fromfile(
-            ROOT / f'configs/{name.format(self.args.detector)}.py')
-        adapt(cfg, self.data, self.images, self.args.size,
-              (self.args.epochs or epochs) / epochs, seed)
-        return cfg
+        return mini_config(form, self.args, self.data, self.images, seed)
 
     def train_teacher(self) -> None:
         """Train the one teacher; write the plain student's config."""
-        cfg = self.mini('{}_mini_teacher', seed=0)
+        cfg = self.mini(TEACHER, seed=0)
         check_config(cfg)
         self.teacher.write(cfg)
-        self.alone.write(self.mini('{}_mini_student', seed=0))
+        self.alone.write(self.mini(STUDENT, seed=0))
         train(self.teacher)
 
     def train_student(self, method: str, seed: int, weight: float | None
@@ -174,9 +169,9 @@ class Comparison:
                  f', seed {seed}')
         phase = Phase(f'{method}{marked}_seed{seed}', title, self.run)
         if weight is None:
-            cfg = self.mini('{}_mini_student', seed)
+            cfg = self.mini(STUDENT, seed)
         else:
-            cfg = self.mini('rdkd_{}_mini', seed)
+            cfg = self.mini(DISTILLED, seed)
             cfg.model.distiller = distiller(
                 method, cfg.model.distiller.to_dict(), weight)
             cfg.model.update(
@@ -219,14 +214,9 @@ def percent(value: float) -> float | None:
 def training_seconds(phase: Phase) -> float:
     """Time of a run's training steps, from mmengine's logs."""
     seen: dict[int, float] = {}
-    for file in sorted(phase.folder.glob('*/vis_data/scalars.json')):
-        for line in file.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # the last line of a run that was killed
-            if 'loss' in entry:
-                seen[entry['iter']] = entry['time']
+    for entry in log_entries(phase.folder):
+        if 'loss' in entry:
+            seen[entry['iter']] = entry['time']
     steps, total = 0, 0.0
     for step, seconds in sorted(seen.items()):
         total += seconds * (step - steps)
@@ -307,14 +297,8 @@ def plot_curves(results: list[dict[str, Any]], file: Path) -> None:
 def main() -> None:
     args = parse_args()
     os.chdir(ROOT)
-    data = prepare_data(args)
-    comparison = Comparison(args, data)
-    lock = (comparison.run / 'lock').open('w')
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError('another comparison is running in '
-                         f'{comparison.run}.') from None
+    comparison = Comparison(args, prepare_data(args.data))
+    lock_run(comparison.run, 'comparison')
     comparison.train_teacher()
     scores, _ = evaluate(comparison.teacher, comparison.teacher)
     weights: dict[str, float | None] = {
@@ -343,12 +327,10 @@ def main() -> None:
     console.print(shown)
     teacher = 100 * scores['coco/bbox_mAP']
     command = shlex.join(['python', 'tools/compare.py', *sys.argv[1:]])
-    lines = ['| ' + ' | '.join(row) + ' |' for row in table]
-    lines.insert(1, '|---|' + '---:|' * (len(table[0]) - 1))
-    text = '\n'.join([
+    text = (
         f'`{command}`; the teacher has {teacher:.1f} mAP. Mean over the seeds '
         '± standard deviation; gain over the student alone of the same seed ± '
-        'its standard error.', '', *lines, ''])
+        f'its standard error.\n\n{markdown(table)}')
     save = AtomicLocalBackend()
     save.put(text.encode(), comparison.run / 'table.md')
     save.put(json.dumps(dict(

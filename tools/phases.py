@@ -3,7 +3,9 @@
 What ``quickstart.py`` and ``compare.py`` share.  Every phase is kept: it can
 be interrupted, and is not done twice.
 """
+import argparse
 import ctypes
+import fcntl
 import json
 import math
 import os
@@ -14,7 +16,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mmengine.config import Config
 from rich.console import Console
@@ -27,11 +29,17 @@ from rich.progress import (
 )
 
 from rdkd.checkpoint import latest_checkpoint
+from rdkd.datasets.synthetic import Spec, make_dataset
 from rdkd.engine import AtomicLocalBackend
 from rdkd.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 console = Console()
+_locks: list[TextIO] = []  # closed, and so released, with the process
+#: Paths of the mini configs, with braces for the detector.
+TEACHER, STUDENT, DISTILLED = (
+    'configs/{}_mini_teacher.py', 'configs/{}_mini_student.py',
+    'configs/rdkd_{}_mini.py')
 
 
 @dataclass(frozen=True)
@@ -87,12 +95,82 @@ class Phase:
                 f'its data. Move {self.run} away to start anew.')
 
 
-def progress() -> Progress:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of what is trained on what and how long."""
+    parser.add_argument(
+        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
+        help='your own images: a folder with annotations/train.json, '
+        'annotations/val.json (COCO format) and images/; without it the '
+        'images are drawn')
+    parser.add_argument('--detector', default='retinanet',
+                        choices=['retinanet', 'fcos', 'faster_rcnn'])
+    parser.add_argument('--epochs', type=int,
+                        help='epochs of the student; the teacher trains '
+                        'longer in proportion')
+    parser.add_argument('--size', type=int,
+                        help='longer side of the images in pixels')
+
+
+def check_arguments(parser: argparse.ArgumentParser,
+                    args: argparse.Namespace) -> None:
+    """End the program if a number of :func:`add_arguments` is too small."""
+    for name, least in (('epochs', 1), ('size', 64)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            parser.error(f'--{name} {value} is too small')
+
+
+def lock_run(run: Path, what: str) -> None:
+    """Keep a second process out of a run until this one ends.
+
+    Raises:
+        InputError: If there is one already.
+    """
+    lock = (run / 'lock').open('w')
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f'another {what} is running in {run}.') from None
+    _locks.append(lock)
+
+
+def progress(to: Console = console) -> Progress:
     """A bar with the time that is left."""
     return Progress(TextColumn('  {task.description}'), BarColumn(),
                     TextColumn('{task.percentage:>3.0f}%'),
                     TimeElapsedColumn(), TextColumn('left:'),
-                    TimeRemainingColumn(), console=console)
+                    TimeRemainingColumn(), console=to)
+
+
+def prepare_data(given: Path | None) -> Path:
+    """The data root; draws the embedded data set if there is none."""
+    if given:
+        if not given.is_dir():
+            raise InputError(f'--data {given} is not a folder.')
+        return given
+    root = ROOT / 'data' / 'mini'
+    with progress() as bars:
+        def bar(images: Any) -> Any:
+            return bars.track(list(images), description='drawing')
+        if not make_dataset(root, Spec(), bar):
+            console.print(f'  {root.relative_to(ROOT)} is there already')
+    return root
+
+
+def mini_config(form: str, args: argparse.Namespace, data: Path,
+                train: dict[str, Any], seed: int) -> Config:
+    """A mini config for a data set and for the flags.
+
+    Args:
+        form (str): Its path, with braces for the detector.
+        args (Namespace): Of :func:`add_arguments`.
+        data, train, seed: See :func:`adapt`.
+    """
+    cfg, student = (Config.fromfile(ROOT / each.format(args.detector))
+                    for each in (form, STUDENT))
+    epochs = student.train_cfg.max_epochs
+    adapt(cfg, data, train, args.size, (args.epochs or epochs) / epochs, seed)
+    return cfg
 
 
 def adapt(cfg: Config, data: Path, train: dict[str, Any], size: int | None,

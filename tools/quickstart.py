@@ -4,7 +4,6 @@ Without --data the images are drawn.  Every phase is kept: interrupt it and
 start it again, and it goes on where it was.
 """
 import argparse
-import fcntl
 import math
 import os
 import platform
@@ -15,14 +14,26 @@ import sys
 import time
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from phases import ROOT, Phase, adapt, console, evaluate, progress, train
+from phases import (
+    DISTILLED,
+    ROOT,
+    STUDENT,
+    TEACHER,
+    Phase,
+    add_arguments,
+    check_arguments,
+    console,
+    evaluate,
+    lock_run,
+    mini_config,
+    prepare_data,
+    train,
+)
 from rich.table import Table
 
 from rdkd.checkpoint import (
@@ -30,9 +41,7 @@ from rdkd.checkpoint import (
     load_checkpoint_file,
 )
 from rdkd.datasets.preflight import check_config, read_annotations
-from rdkd.datasets.synthetic import Spec, make_dataset
 from rdkd.engine.cli import readable_errors
-from rdkd.errors import InputError
 from rdkd.visualization.report import (
     HEADER,
     Result,
@@ -41,32 +50,17 @@ from rdkd.visualization.report import (
     write_report,
 )
 
-CONFIGS = dict(teacher='configs/{}_mini_teacher.py',
-               student='configs/{}_mini_student.py',
-               rdkd='configs/rdkd_{}_mini.py')
+CONFIGS = dict(teacher=TEACHER, student=STUDENT, rdkd=DISTILLED)
 NAMES = dict(teacher='teacher', student='student alone',
              rdkd='student + RDKD')
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
-        help='your own images: a folder with annotations/train.json, '
-        'annotations/val.json (COCO format) and images/')
-    parser.add_argument('--detector', default='retinanet',
-                        choices=['retinanet', 'fcos', 'faster_rcnn'])
-    parser.add_argument('--epochs', type=int,
-                        help='epochs of the student; the teacher trains '
-                        'longer in proportion')
-    parser.add_argument('--size', type=int,
-                        help='longer side of the images in pixels')
+    add_arguments(parser)
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
-    for name in ('epochs', 'size'):
-        value = getattr(args, name)
-        if value is not None and value < (1 if name == 'epochs' else 64):
-            parser.error(f'--{name} {value} is too small')
+    check_arguments(parser, args)
     return args
 
 
@@ -80,33 +74,12 @@ def run_folder(args: argparse.Namespace) -> Path:
     return ROOT / 'work_dirs' / 'quickstart' / '_'.join(parts)
 
 
-def prepare_data(args: argparse.Namespace) -> Path:
-    """The data root; draws the embedded data set if there is none."""
-    console.print('[bold]1/5[/] the data set')
-    if args.data:
-        if not args.data.is_dir():
-            raise InputError(f'--data {args.data} is not a folder.')
-        return args.data
-    root = ROOT / 'data' / 'mini'
-    with progress() as bars:
-        def bar(images: Any) -> Any:
-            return bars.track(list(images), description='drawing')
-        if not make_dataset(root, Spec(), bar):
-            console.print(f'  {root.relative_to(ROOT)} is there already')
-    return root
-
-
 def make_configs(args: argparse.Namespace, phases: dict[str, Phase],
                  data: Path) -> None:
     """Write the three complete configs of this run beside its results."""
     images = read_annotations(data / 'annotations' / 'train.json')
-    student = Config.fromfile(
-        ROOT / CONFIGS['student'].format(args.detector))
-    factor = (args.epochs or student.train_cfg.max_epochs
-              ) / student.train_cfg.max_epochs
     for name, phase in phases.items():
-        cfg = Config.fromfile(ROOT / CONFIGS[name].format(args.detector))
-        adapt(cfg, data, images, args.size, factor, args.seed)
+        cfg = mini_config(CONFIGS[name], args, data, images, args.seed)
         if name == 'teacher':
             check_config(cfg)
         if name == 'rdkd':
@@ -169,12 +142,9 @@ def main() -> None:
     run = run_folder(args)
     os.chdir(ROOT)
     run.mkdir(parents=True, exist_ok=True)
-    lock = (run / 'lock').open('w')
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(f'another quickstart is running in {run}.') from None
-    data = prepare_data(args)
+    lock_run(run, 'quickstart')
+    console.print('[bold]1/5[/] the data set')
+    data = prepare_data(args.data)
     phases = {name: Phase(name, title, run) for name, title in NAMES.items()}
     make_configs(args, phases, data)
     for number, phase in enumerate(phases.values(), 2):

@@ -123,7 +123,9 @@ class DetectorDistillation(SingleTeacherDistill):
         if self.distiller.deliveries.deliveries:
             raise InputError('`distill_deliveries` are not supported: the '
                              'heads of the teacher do not run.')
-        speed_up(self.teacher, self.distiller.teacher_recorders)
+        self._off = getattr(self.distiller, 'loss_weight', 1) == 0
+        if not self._off:  # else the teacher never runs
+            speed_up(self.teacher, self.distiller.teacher_recorders)
         if isinstance(self.distiller, NeckDistiller):
             skip_levels(self.teacher.neck,
                         {level.index for _, level in self.distiller.pairs})
@@ -195,8 +197,7 @@ class DetectorDistillation(SingleTeacherDistill):
             the distiller's as ``distill.*``.
         """
         self._batch = data_samples
-        if (self.distillation_stopped
-                or getattr(self.distiller, 'loss_weight', 1) == 0):
+        if self.distillation_stopped or self._off:
             losses = add_prefix(
                 self.student(inputs, data_samples, mode='loss'), 'student')
             # DDP waits for a gradient of every parameter it knows.

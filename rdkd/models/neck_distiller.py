@@ -29,14 +29,17 @@ class NeckDistiller(ConfigurableDistiller):
         loss_weight (float): Weight ``lambda`` of all distillation losses.  0
             turns distillation off: the teacher does not run and no module is
             built.
+        levels (int, optional): Number of shared levels, from the finest on.
+            Defaults to all.
 
     Raises:
         InputError: If the two necks share no stride.
     """
 
-    def __init__(self, loss_weight: float) -> None:
+    def __init__(self, loss_weight: float, levels: int | None = None) -> None:
         super().__init__(student_recorders=_NECK, teacher_recorders=_NECK)
         self.loss_weight = loss_weight
+        self.levels = levels
         self._student_levels: tuple[Level, ...] = ()
         self.pairs: list[tuple[Level, Level]] = []
 
@@ -48,7 +51,8 @@ class NeckDistiller(ConfigurableDistiller):
     def prepare_from_teacher(self, model: nn.Module) -> None:
         """Attach to the teacher's neck, match levels, build what learns."""
         super().prepare_from_teacher(model)
-        self.pairs = match_levels(self._student_levels, neck_levels(model))
+        self.pairs = match_levels(self._student_levels,
+                                  neck_levels(model))[:self.levels]
         if self.loss_weight:
             self.build([student.channels for student, _ in self.pairs],
                        [teacher.channels for _, teacher in self.pairs])
@@ -112,22 +116,15 @@ class LevelDistiller(NeckDistiller):
                  loss: Mapping[str, Any],
                  connector: Mapping[str, Any] | None = None,
                  levels: int | None = None) -> None:
-        super().__init__(loss_weight=1)
+        super().__init__(loss_weight=1, levels=levels)
         self.level_loss = MODELS.build(loss)
         self.connector = connector
-        self.levels = levels
-
-    def prepare_from_teacher(self, model: nn.Module) -> None:
-        """Attach to the teacher's neck, match levels, build what learns."""
-        super().prepare_from_teacher(model)
-        self.pairs = self.pairs[:self.levels]
 
     def build(self, student: Sequence[int], teacher: Sequence[int]) -> None:
         """Build one connector for each level, if there is any."""
         if self.connector is None:
             return
-        for i, (own, other) in enumerate(zip(student[:self.levels], teacher,
-                                             strict=False)):
+        for i, (own, other) in enumerate(zip(student, teacher, strict=True)):
             self.connectors[f'level_{i}'] = MODELS.build(dict(
                 self.connector, student_channels=own, teacher_channels=other))
 

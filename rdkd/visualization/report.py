@@ -1,7 +1,7 @@
 """The report of a comparison: table, learning curves, pictures."""
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,27 @@ def table_rows(results: Sequence[Result]) -> list[list[str]]:
     ] for result in results]
 
 
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, its header first, figures to the right."""
+    header, *body = rows
+    rule = ['---'] + ['---:'] * (len(header) - 1)
+    return '\n'.join('| ' + ' | '.join(row) + ' |'
+                     for row in (header, rule, *body)) + '\n'
+
+
 def markdown_table(results: Sequence[Result]) -> str:
-    """The table in markdown."""
-    rows = [HEADER, ['---'] + ['---:'] * (len(HEADER) - 1),
-            *table_rows(results)]
-    return '\n'.join('| ' + ' | '.join(row) + ' |' for row in rows) + '\n'
+    """The table in Markdown."""
+    return markdown([HEADER, *table_rows(results)])
+
+
+def log_entries(work_dir: Path) -> Iterator[dict[str, Any]]:
+    """What mmengine logged of a run; later runs of a folder come later."""
+    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
+        for line in log.read_text().splitlines():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the last line of a run that was killed
 
 
 def read_history(work_dir: Path) -> tuple[Curve, dict[str, Curve]]:
@@ -79,17 +95,12 @@ def read_history(work_dir: Path) -> tuple[Curve, dict[str, Curve]]:
     """
     curve: dict[float, float] = {}
     losses: dict[str, dict[float, float]] = {}
-    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in log.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # the last line of a run that was killed
-            if 'coco/bbox_mAP' in entry:
-                curve[entry['step']] = entry['coco/bbox_mAP']
-            for key, value in entry.items():
-                if 'loss' in key and isinstance(value, float):
-                    losses.setdefault(key, {})[entry['step']] = value
+    for entry in log_entries(work_dir):
+        if 'coco/bbox_mAP' in entry:
+            curve[entry['step']] = entry['coco/bbox_mAP']
+        for key, value in entry.items():
+            if 'loss' in key and isinstance(value, float):
+                losses.setdefault(key, {})[entry['step']] = value
     return sorted(curve.items()), {
         key: sorted(values.items()) for key, values in losses.items()}
 
