@@ -14,9 +14,10 @@ import signal
 import statistics
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.figure import Figure
+from methods import EXTRAS, METHODS, distillation, split, title
 from mmengine.config import Config
 from phases import (
     DISTILLED,
@@ -41,77 +42,31 @@ from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
 from rdkd.visualization.report import log_entries, markdown, read_history
 
-#: RDKD with every part switched off.
-_OFF = dict(review=False, attention=False, decouple=False, pyramid=False,
-            standardize=False)
 METRICS = dict(mAP='mAP', AP50='mAP_50', AP75='mAP_75', APs='mAP_s',
                APm='mAP_m', APl='mAP_l')
-
-
-class Method(NamedTuple):
-    """A way to train the student.
-
-    Attributes:
-        title: For people.
-        weights: Loss weights that ``--tune`` tries; the first is the default.
-    """
-    title: str
-    weights: tuple[float, ...]
-
-
-METHODS = dict(
-    none=Method('student alone', ()),
-    plain=Method('plain feature distillation', (1, 4, 16)),
-    rdkd=Method('RDKD', (12, 6, 24)),
-    fgd=Method('FGD', (1, 10, 100)),
-    mgd=Method('MGD', (2e-4, 2e-5, 2e-3)),
-    pkd=Method('PKD', (10, 5, 20)),
-    cwd=Method('CWD', (10, 3, 30)))
-
-
-def distiller(method: str, own: dict[str, Any], weight: float
-              ) -> dict[str, Any]:
-    """The config of a method's distiller.
-
-    Args:
-        method (str): Its name.
-        own (dict): RDKD's, from the mini config.
-        weight (float): Of the loss.
-    """
-    if method in ('rdkd', 'plain'):
-        return dict(own, loss_weight=weight,
-                    **(_OFF if method == 'plain' else {}))
-    if method == 'fgd':
-        return dict(type='FGDDistiller', loss_weight=weight)
-    losses: dict[str, dict[str, Any]] = dict(
-        mgd=dict(loss=dict(type='MGDLoss', alpha_mgd=weight),
-                 connector=dict(type='MGDConnector')),
-        pkd=dict(loss=dict(type='PKDLoss', loss_weight=weight)),
-        cwd=dict(loss=dict(type='ChannelWiseDivergence',
-                           loss_weight=weight)))
-    return dict(type='LevelDistiller', **losses[method])
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument('--methods', default=list(METHODS),
-                        type=lambda text: text.split(','),
-                        help=f'of {",".join(METHODS)}')
+    parser.add_argument(
+        '--methods', default=[
+            'none', 'plain', 'rdkd', 'fgd', 'mgd', 'pkd', 'cwd'],
+        type=lambda text: text.split(','),
+        help=f'of {",".join(METHODS)}, each but none perhaps with '
+        f'{" or ".join("+" + extra for extra in EXTRAS)}')
     parser.add_argument('--seeds', default=[0, 1, 2], type=lambda text: [
         int(seed) for seed in text.split(',')])
     parser.add_argument(
         '--tune', type=int, metavar='SEED',
         help='choose each method\'s loss weight with this seed, which is not '
-        'one of --seeds')
-    parser.add_argument('--inherit', action='store_true',
-                        help='start every distilled student with the '
-                        'teacher\'s neck and heads')
+        'one of --seeds, without extras')
     args = parser.parse_args()
-    for name in args.methods:
-        if name not in METHODS:
-            parser.error(f'--methods: there is no {name!r}; choose of '
-                         f'{", ".join(METHODS)}')
+    try:
+        for name in args.methods:
+            split(name)
+    except InputError as error:
+        parser.error(f'--methods: {error}')
     for name in ('methods', 'seeds'):
         values = getattr(args, name)
         if len(set(values)) < len(values):
@@ -137,8 +92,7 @@ class Comparison:
         self.images = read_annotations(data / 'annotations' / 'train.json')
         options = [f'{name}{getattr(args, name)}' for name in (
             'epochs', 'size') if getattr(args, name)]
-        name = '_'.join([data.name, args.detector, *options,
-                         *(['inherit'] if args.inherit else [])])
+        name = '_'.join([data.name, args.detector, *options])
         self.run = ROOT / 'work_dirs' / 'compare' / name
         self.run.mkdir(parents=True, exist_ok=True)
         self.teacher = Phase('teacher', 'teacher', self.run)
@@ -163,20 +117,20 @@ class Comparison:
         Returns:
             dict: Its settings, ``CocoMetric``'s values and its time.
         """
-        default = next(iter(METHODS[method].weights), None)
-        marked = '' if weight == default else f'_weight{weight:g}'
-        title = (METHODS[method].title + marked.replace('_', ', ') +
-                 f', seed {seed}')
-        phase = Phase(f'{method}{marked}_seed{seed}', title, self.run)
+        marked = '' if weight == default_weight(method) else (
+            f'_weight{weight:g}')
+        phase = Phase(f'{method.replace("+", "_")}{marked}_seed{seed}',
+                      title(method) + marked.replace('_', ', ') +
+                      f', seed {seed}', self.run)
         if weight is None:
             cfg = self.mini(STUDENT, seed)
         else:
             cfg = self.mini(DISTILLED, seed)
-            cfg.model.distiller = distiller(
-                method, cfg.model.distiller.to_dict(), weight)
             cfg.model.update(
-                inherit=self.args.inherit, teacher=str(self.teacher.config),
+                teacher=str(self.teacher.config),
                 teacher_ckpt=str(self.teacher.last_checkpoint()))
+            own = cfg.model.pop('distiller')  # an update would merge
+            cfg.model.update(distillation(method, own.to_dict(), weight))
         phase.write(cfg)
         train(phase)
         metrics, _ = evaluate(phase, self.alone)
@@ -188,6 +142,9 @@ class Comparison:
 
     def tune(self, method: str) -> list[dict[str, Any]]:
         """Students of all the method's weights, with the seed for tuning.
+
+        Args:
+            method (str): Without extras.
 
         Returns:
             list[dict]: As of :meth:`train_student`; with ``failed`` and
@@ -204,6 +161,11 @@ class Comparison:
                 tried.append(dict(method=method, seed=self.args.tune,
                                   weight=weight, failed=str(error)))
         return tried
+
+
+def default_weight(method: str) -> float | None:
+    """The loss weight of a method that was not tuned."""
+    return next(iter(METHODS[split(method)[0]].weights), None)
 
 
 def percent(value: float) -> float | None:
@@ -268,7 +230,7 @@ def cells(rows: list[dict[str, Any]]) -> list[list[str]]:
     for row in rows:
         weight = '' if row['weight'] is None else f'{row["weight"]:g}'
         table.append([
-            METHODS[row['method']].title, weight, str(row['seeds']),
+            title(row['method']), weight, str(row['seeds']),
             *(spread(row[name], row[f'{name}_std'], '.1f')
               for name in METRICS),
             spread(row.get('gain'), row.get('gain_error'), '+.1f'),
@@ -285,7 +247,7 @@ def plot_curves(results: list[dict[str, Any]], file: Path) -> None:
         epochs = sorted(set.intersection(*map(set, curves)))
         axes.plot(epochs, [100 * statistics.mean(c[e] for c in curves)
                            for e in epochs], marker='o',
-                  label=METHODS[method].title)
+                  label=title(method))
     axes.set_xlabel('epoch')
     axes.set_ylabel('mAP on the validation images')
     axes.legend()
@@ -301,17 +263,17 @@ def main() -> None:
     lock_run(comparison.run, 'comparison')
     comparison.train_teacher()
     scores, _ = evaluate(comparison.teacher, comparison.teacher)
-    weights: dict[str, float | None] = {
-        name: next(iter(METHODS[name].weights), None) for name in args.methods}
+    weights = {name: default_weight(name) for name in args.methods}
     tuned: list[dict[str, Any]] = []
     if args.tune is not None:
-        for method in args.methods:
-            tried = comparison.tune(method)
+        for base in dict.fromkeys(split(name)[0] for name in args.methods):
+            tried = comparison.tune(base)
             tuned += tried
             complete = [r for r in tried if 'failed' not in r]
             if complete:
-                weights[method] = max(complete,
-                                      key=lambda r: r['mAP'])['weight']
+                best = max(complete, key=lambda r: r['mAP'])['weight']
+                weights.update({name: best for name in args.methods
+                                if split(name)[0] == base})
     results = []
     for seed in args.seeds:
         for method in args.methods:

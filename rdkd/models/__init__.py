@@ -10,11 +10,12 @@ from rdkd.models.distiller import RDKDDistiller
 from rdkd.models.fgd import FGDDistiller
 from rdkd.models.loss import DecoupledPyramidLoss
 from rdkd.models.neck_distiller import LevelDistiller, NeckDistiller
+from rdkd.models.response import ResponseLoss
 from rdkd.models.review import ChannelAdapter, ReviewFusion
 
 __all__ = [
     'ChannelAdapter', 'DecoupledPyramidLoss', 'DetectorDistillation',
     'DualAttention', 'FGDDistiller', 'LevelDistiller', 'NeckDistiller',
-    'PositionAttention', 'RDKDDistiller', 'ReviewFusion',
+    'PositionAttention', 'RDKDDistiller', 'ResponseLoss', 'ReviewFusion',
     'channel_attention', 'position_attention'
 ]

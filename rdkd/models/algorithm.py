@@ -48,8 +48,8 @@ class DetectorDistillation(SingleTeacherDistill):
 
     The teacher is no submodule: it is in no ``state_dict()``, optimizer or
     DDP bucket, stays in eval mode and only follows ``.to()``.  Only its
-    backbone and neck run, on the batch as its own ``data_preprocessor`` would
-    have normalised it.
+    backbone and neck run (and its dense head for ``response``), on the batch
+    as its own ``data_preprocessor`` would have normalised it.
 
     Args:
         architecture (dict): Config of the student, a plain detector.
@@ -65,6 +65,10 @@ class DetectorDistillation(SingleTeacherDistill):
         student_ckpt (str, optional): Checkpoint of a plain detector that the
             student starts from, as ``load_from`` is for a plain detector:
             what does not fit is logged and left as it was initialised.
+        response (dict, optional): Config of a
+            :class:`~rdkd.models.response.ResponseLoss` between the dense
+            heads (the region proposals of a two-stage detector), beside the
+            distiller's losses.  Defaults to none.
         teacher_dtype (str, optional): ``'bfloat16'`` or ``'float16'`` runs
             the teacher under autocast to it; its maps are compared in
             float32.  Defaults to what the training step runs in.
@@ -86,6 +90,7 @@ class DetectorDistillation(SingleTeacherDistill):
                  data_preprocessor: Mapping[str, Any] | None = None,
                  inherit: bool = False,
                  student_ckpt: str | None = None,
+                 response: Mapping[str, Any] | None = None,
                  teacher_dtype: str | None = None,
                  compile: bool = False) -> None:
         if teacher_dtype not in (None, 'bfloat16', 'float16'):
@@ -123,10 +128,14 @@ class DetectorDistillation(SingleTeacherDistill):
         if self.distiller.deliveries.deliveries:
             raise InputError('`distill_deliveries` are not supported: the '
                              'heads of the teacher do not run.')
-        self._off = getattr(self.distiller, 'loss_weight', 1) == 0
+        self.response = None if response is None else MODELS.build(response)
+        if self.response is not None:
+            self.response.attach(self.student, self.teacher)
+        self._features_off = getattr(self.distiller, 'loss_weight', 1) == 0
+        self._off = self._features_off and self.response is None
         if not self._off:  # else the teacher never runs
             speed_up(self.teacher, self.distiller.teacher_recorders)
-        if isinstance(self.distiller, NeckDistiller):
+        if isinstance(self.distiller, NeckDistiller) and not self.response:
             skip_levels(self.teacher.neck,
                         {level.index for _, level in self.distiller.pairs})
         self.teacher_dtype = teacher_dtype
@@ -193,8 +202,8 @@ class DetectorDistillation(SingleTeacherDistill):
             data_samples (Sequence[DetDataSample]): Their annotations.
 
         Returns:
-            dict[str, Tensor]: The detector's own losses as ``student.*`` and
-            the distiller's as ``distill.*``.
+            dict[str, Tensor]: The detector's own losses as ``student.*``, the
+            distiller's as ``distill.*`` and the heads' as ``response.*``.
         """
         self._batch = data_samples
         if self.distillation_stopped or self._off:
@@ -209,11 +218,19 @@ class DetectorDistillation(SingleTeacherDistill):
                              image_sizes(data_samples))
         with (self.distiller.teacher_recorders, torch.no_grad(),
               self._teacher_precision(inputs.device)):
-            self.teacher.extract_feat(images)
-        with self.distiller.student_recorders:
+            features = self.teacher.extract_feat(images)
+            if self.response is not None:
+                answer = self.response.teacher_head(features)
+        with self.distiller.student_recorders, (
+                self.response.recorder if self.response else nullcontext()):
             losses = add_prefix(
                 self.student(inputs, data_samples, mode='loss'), 'student')
-        if isinstance(self.distiller, NeckDistiller):
+        if self.response is not None:
+            losses.update(add_prefix(
+                self.response(answer, data_samples), 'response'))
+        if self._features_off:
+            distilled = {}
+        elif isinstance(self.distiller, NeckDistiller):
             distilled = self.distiller.compute_distill_losses(data_samples)
         else:
             for recorders in (self.distiller.student_recorders,
