@@ -7,16 +7,15 @@ methods or seeds later.
 """
 import argparse
 import json
-import math
 import os
 import shlex
+import shutil
 import signal
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
+import torch
 from methods import EXTRAS, METHODS, distillation, split, title
 from mmengine.config import Config
 from phases import (
@@ -33,6 +32,7 @@ from phases import (
     mini_config,
     prepare_data,
     train,
+    versions,
 )
 from rich.table import Table
 
@@ -40,10 +40,22 @@ from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.engine import AtomicLocalBackend
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
-from rdkd.visualization.report import log_entries, markdown, read_history
+from rdkd.visualization.changes import largest_changes
+from rdkd.visualization.comparison import (
+    METRICS,
+    cells,
+    summary,
+    write_comparison,
+)
+from rdkd.visualization.errors import error_types
+from rdkd.visualization.report import (
+    draw_side_by_side,
+    log_entries,
+    read_history,
+)
 
-METRICS = dict(mAP='mAP', AP50='mAP_50', AP75='mAP_75', APs='mAP_s',
-               APm='mAP_m', APl='mAP_l')
+#: Images that the report shows.
+PICTURES = 6
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,7 +101,9 @@ class Comparison:
     def __init__(self, args: argparse.Namespace, data: Path) -> None:
         self.args = args
         self.data = data
-        self.images = read_annotations(data / 'annotations' / 'train.json')
+        self.images, self.truth = (
+            read_annotations(data / 'annotations' / f'{split}.json')
+            for split in ('train', 'val'))
         options = [f'{name}{getattr(args, name)}' for name in (
             'epochs', 'size') if getattr(args, name)]
         name = '_'.join([data.name, args.detector, *options])
@@ -115,7 +129,8 @@ class Comparison:
         """Train and evaluate one student.
 
         Returns:
-            dict: Its settings, ``CocoMetric``'s values and its time.
+            dict: A :data:`~rdkd.visualization.comparison.Run`, and ``phase``,
+            the name of its folder.
         """
         marked = '' if weight == default_weight(method) else (
             f'_weight{weight:g}')
@@ -133,10 +148,12 @@ class Comparison:
             cfg.model.update(distillation(method, own.to_dict(), weight))
         phase.write(cfg)
         train(phase)
-        metrics, _ = evaluate(phase, self.alone)
+        metrics, detections = evaluate(phase, self.alone)
         curve, _ = read_history(phase.folder)
-        return dict(method=method, seed=seed, weight=weight, curve=curve,
-                    seconds=training_seconds(phase), **{
+        return dict(method=method, title=title(method), seed=seed,
+                    weight=weight, phase=phase.name, curve=curve,
+                    seconds=training_seconds(phase),
+                    errors=error_types(self.truth, detections), **{
                         name: percent(metrics[f'coco/bbox_{key}'])
                         for name, key in METRICS.items()})
 
@@ -158,9 +175,54 @@ class Comparison:
             except InputError as error:
                 # A weight that is too large may make the loss diverge.
                 console.print(f'  {method} with weight {weight:g}: {error}')
-                tried.append(dict(method=method, seed=self.args.tune,
-                                  weight=weight, failed=str(error)))
+                tried.append(dict(
+                    method=method, title=title(method), seed=self.args.tune,
+                    weight=weight, failed=str(error)))
         return tried
+
+    def best_weights(self, tried: list[dict[str, Any]]
+                     ) -> dict[str, float | None]:
+        """The loss weight of every method: the best that was tried."""
+        weights = {}
+        for name in self.args.methods:
+            own = [r for r in tried if r['method'] == split(name)[0]
+                   and 'failed' not in r]
+            weights[name] = (max(own, key=lambda r: r['mAP'])['weight']
+                             if own else default_weight(name))
+        return weights
+
+    def pictures(self, runs: list[dict[str, Any]], folder: Path
+                 ) -> tuple[list[str], list[dict[str, str]], list[str]]:
+        """Draw what the best method changed, with the first seed.
+
+        Args:
+            runs (list[dict]): Every training.
+            folder (Path): Receives the files.
+
+        Returns:
+            tuple: Titles of the panels; file and title of each picture of
+            detections; files of the heat maps.
+        """
+        first = {r['method']: r for r in runs
+                 if r['seed'] == self.args.seeds[0]}
+        best = max((row for row in summary(runs) if row['method'] != 'none'),
+                   key=lambda row: row['mAP'] or 0, default=None)
+        if 'none' not in first or best is None:
+            return [], [], []
+        phases = [Phase(first[name]['phase'], first[name]['title'], self.run)
+                  for name in ('none', best['method'])]
+        shown = {each.title: evaluate(each, self.alone)[1] for each in phases}
+        shown['teacher'] = evaluate(self.teacher, self.teacher)[1]
+        drawn = []
+        before, after, _ = shown.values()
+        for info, was, became in largest_changes(
+                self.truth, before, after, PICTURES):
+            file = f'change_{info["id"]}.png'
+            draw_side_by_side(self.truth, self.data / 'images', shown, info,
+                              folder / file)
+            drawn.append(dict(file=file, title=(
+                f'{info["file_name"]} ({was:.2f} to {became:.2f})')))
+        return list(shown), drawn, []
 
 
 def default_weight(method: str) -> float | None:
@@ -186,76 +248,6 @@ def training_seconds(phase: Phase) -> float:
     return total
 
 
-def summary(results: list[dict[str, Any]], methods: list[str]
-            ) -> list[dict[str, Any]]:
-    """Mean, deviation and gain of each method over its seeds.
-
-    The gain is over the student alone of the same seed; its standard error
-    is that of the mean of the paired differences.
-    """
-    by_run = {(r['method'], r['seed']): r for r in results}
-    rows = []
-    for method in methods:
-        runs = [r for r in results if r['method'] == method]
-        row: dict[str, Any] = dict(
-            method=method, weight=runs[0]['weight'], seeds=len(runs),
-            seconds=statistics.mean(r['seconds'] for r in runs))
-        for name in METRICS:
-            values = [r[name] for r in runs if r[name] is not None]
-            row[name] = statistics.mean(values) if values else None
-            row[f'{name}_std'] = (statistics.stdev(values)
-                                  if len(values) > 1 else None)
-        gains = [r['mAP'] - by_run['none', r['seed']]['mAP'] for r in runs
-                 if ('none', r['seed']) in by_run]
-        if method != 'none' and gains:
-            row['gain'] = statistics.mean(gains)
-            row['gain_error'] = (
-                statistics.stdev(gains) / math.sqrt(len(gains))
-                if len(gains) > 1 else None)
-        rows.append(row)
-    return rows
-
-
-def spread(value: float | None, deviation: float | None, form: str) -> str:
-    """``value ± deviation``, as far as they are known."""
-    if value is None:
-        return ''
-    text = format(value, form)
-    return text if deviation is None else f'{text} ± {deviation:.1f}'
-
-
-def cells(rows: list[dict[str, Any]]) -> list[list[str]]:
-    """The table, its header first."""
-    table = [['method', 'weight', 'seeds', *METRICS, 'gain', 'training']]
-    for row in rows:
-        weight = '' if row['weight'] is None else f'{row["weight"]:g}'
-        table.append([
-            title(row['method']), weight, str(row['seeds']),
-            *(spread(row[name], row[f'{name}_std'], '.1f')
-              for name in METRICS),
-            spread(row.get('gain'), row.get('gain_error'), '+.1f'),
-            f'{row["seconds"]:.0f} s'])
-    return table
-
-
-def plot_curves(results: list[dict[str, Any]], file: Path) -> None:
-    """Mean mAP over the seeds after each epoch, for every method."""
-    figure = Figure(figsize=(8, 5))
-    axes = figure.subplots()
-    for method in dict.fromkeys(r['method'] for r in results):
-        curves = [dict(r['curve']) for r in results if r['method'] == method]
-        epochs = sorted(set.intersection(*map(set, curves)))
-        axes.plot(epochs, [100 * statistics.mean(c[e] for c in curves)
-                           for e in epochs], marker='o',
-                  label=title(method))
-    axes.set_xlabel('epoch')
-    axes.set_ylabel('mAP on the validation images')
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(file)
-
-
 def main() -> None:
     args = parse_args()
     os.chdir(ROOT)
@@ -263,44 +255,41 @@ def main() -> None:
     lock_run(comparison.run, 'comparison')
     comparison.train_teacher()
     scores, _ = evaluate(comparison.teacher, comparison.teacher)
-    weights = {name: default_weight(name) for name in args.methods}
-    tuned: list[dict[str, Any]] = []
-    if args.tune is not None:
-        for base in dict.fromkeys(split(name)[0] for name in args.methods):
-            tried = comparison.tune(base)
-            tuned += tried
-            complete = [r for r in tried if 'failed' not in r]
-            if complete:
-                best = max(complete, key=lambda r: r['mAP'])['weight']
-                weights.update({name: best for name in args.methods
-                                if split(name)[0] == base})
-    results = []
-    for seed in args.seeds:
-        for method in args.methods:
-            results.append(comparison.train_student(method, seed,
-                                                    weights[method]))
-    rows = summary(results, args.methods)
-    table = cells(rows)
+    tuned = [] if args.tune is None else [
+        run for base in dict.fromkeys(split(m)[0] for m in args.methods)
+        for run in comparison.tune(base)]
+    weights = comparison.best_weights(tuned)
+    runs = [comparison.train_student(method, seed, weights[method])
+            for seed in args.seeds for method in args.methods]
+    table = cells(summary(runs))
     shown = Table()
     for i, name in enumerate(table[0]):
         shown.add_column(name, justify='right' if i else 'left')
     for row in table[1:]:
         shown.add_row(*row)
     console.print(shown)
+    # Made anew from what is kept of the runs.
+    report = comparison.run / 'report'
+    shutil.rmtree(report, ignore_errors=True)
+    report.mkdir()
     teacher = 100 * scores['coco/bbox_mAP']
-    command = shlex.join(['python', 'tools/compare.py', *sys.argv[1:]])
-    text = (
-        f'`{command}`; the teacher has {teacher:.1f} mAP. Mean over the seeds '
-        '± standard deviation; gain over the student alone of the same seed ± '
-        f'its standard error.\n\n{markdown(table)}')
-    save = AtomicLocalBackend()
-    save.put(text.encode(), comparison.run / 'table.md')
-    save.put(json.dumps(dict(
-        command=command, teacher=teacher, summary=rows, results=results,
-        tuning=tuned), indent=1).encode(), comparison.run / 'results.json')
-    plot_curves(results, comparison.run / 'curves.png')
-    console.print(f'The teacher has {teacher:.1f} mAP. table.md, results.json '
-                  f'and curves.png are in {comparison.run}', soft_wrap=True)
+    threads = f'OMP_NUM_THREADS={torch.get_num_threads()}'
+    command = f'{threads} ' + shlex.join(
+        ['python', 'tools/compare.py', *sys.argv[1:]])
+    AtomicLocalBackend().put(json.dumps(dict(
+        command=command, teacher=teacher, versions=versions(),
+        summary=summary(runs), runs=runs, tuning=tuned),
+        indent=1).encode(), report / 'results.json')
+    panels, drawn, attention = comparison.pictures(runs, report)
+    write_comparison(
+        report, title=f'{args.detector} on {comparison.data.name}: '
+        'distillation methods', teacher=teacher, command=command,
+        versions=versions(), runs=runs, tuning=tuned, panels=panels,
+        pictures=drawn, attention=attention)
+    console.print(f'The teacher has {teacher:.1f} mAP. Table, curves, '
+                  'pictures and raw results: '
+                  f'{(report / "index.html").relative_to(ROOT)}',
+                  soft_wrap=True)
 
 
 if __name__ == '__main__':

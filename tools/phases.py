@@ -9,12 +9,14 @@ import fcntl
 import json
 import math
 import os
+import platform
 import re
 import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -118,6 +120,15 @@ def check_arguments(parser: argparse.ArgumentParser,
         value = getattr(args, name)
         if value is not None and value < least:
             parser.error(f'--{name} {value} is too small')
+
+
+def versions() -> dict[str, str]:
+    """Names and versions of the packages that matter, and of Python."""
+    packages = packages_distributions()  # mmcv is of mmcv or of onedl-mmcv
+    return {name: version(name) for module in
+            ('rdkd', 'torch', 'mmengine', 'mmcv', 'mmdet', 'mmrazor',
+             'pycocotools') for name in packages[module][:1]} | {
+                 'Python': platform.python_version()}
 
 
 def lock_run(run: Path, what: str) -> None:

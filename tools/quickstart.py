@@ -6,13 +6,11 @@ start it again, and it goes on where it was.
 import argparse
 import math
 import os
-import platform
 import shlex
 import shutil
 import signal
 import sys
 import time
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import torch
@@ -33,6 +31,7 @@ from phases import (
     mini_config,
     prepare_data,
     train,
+    versions,
 )
 from rich.table import Table
 
@@ -164,7 +163,6 @@ def main() -> None:
     teacher, alone, distilled = (100 * r.metrics['coco/bbox_mAP']
                                  for r in results)
     command = shlex.join(['bash', 'tools/quickstart.sh', *sys.argv[1:]])
-    packages = packages_distributions()  # mmcv is of mmcv or of onedl-mmcv
     write_report(
         run / 'report',
         title='RDKD: a student alone and distilled',
@@ -172,11 +170,7 @@ def main() -> None:
         f'{alone:.1f} mAP alone and {distilled:.1f} with RDKD '
         f'({distilled - alone:+.1f}); its teacher has {teacher:.1f}.',
         command=command,
-        versions=dict(
-            {name: version(name) for module in
-             ('rdkd', 'torch', 'mmengine', 'mmcv', 'mmdet', 'mmrazor',
-              'pycocotools') for name in packages[module][:1]},
-            Python=platform.python_version(), seed=str(args.seed)),
+        versions=dict(versions(), seed=str(args.seed)),
         notes=['Time per image: the model\'s forward pass on one blank image '
                f'with {torch.get_num_threads()} threads, median, the models '
                'taking turns. Student alone and distilled student are the '

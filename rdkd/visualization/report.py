@@ -163,6 +163,34 @@ def draw_boxes(image: NDArray[Any], boxes: Sequence[Mapping[str, Any]],
     return np.vstack([bar, canvas])
 
 
+def draw_side_by_side(coco: Mapping[str, Any], images: Path,
+                      detections: Mapping[str, Sequence[Mapping[str, Any]]],
+                      info: Mapping[str, Any], file: Path) -> None:
+    """Draw an image with its ground truth and with detections of models.
+
+    Args:
+        coco (Mapping): A split's annotations in COCO's format.
+        images (Path): Folder of its images.
+        detections (Mapping): Results in COCO's format by title, left to
+            right.
+        info (Mapping): COCO's entry of the image.
+        file (Path): To write.
+    """
+    names = {c['id']: c['name'] for c in coco['categories']}
+    image = np.asarray(cv2.imread(str(images / info['file_name'])))
+    panels = [draw_boxes(
+        image, [a for a in coco['annotations']
+                if a['image_id'] == info['id'] and not a.get('iscrowd')],
+        names, 'ground truth')]
+    panels += [draw_boxes(
+        image, [d for d in boxes if d['image_id'] == info['id']
+                and d['score'] >= THRESHOLD], names, title)
+        for title, boxes in detections.items()]
+    gap = np.full((panels[0].shape[0], 6, 3), 255, np.uint8)
+    row = [part for panel in panels for part in (panel, gap)][:-1]
+    cv2.imwrite(str(file), np.hstack(row))
+
+
 def draw_pictures(coco: Mapping[str, Any], images: Path,
                   results: Sequence[Result], folder: Path,
                   count: int = 6) -> list[str]:
@@ -180,26 +208,22 @@ def draw_pictures(coco: Mapping[str, Any], images: Path,
     Returns:
         list[str]: Names of the files.
     """
-    names = {c['id']: c['name'] for c in coco['categories']}
     step = max(1, len(coco['images']) // count)
     files = []
     for info in coco['images'][::step][:count]:
-        image = np.asarray(cv2.imread(str(images / info['file_name'])))
-        panels = [draw_boxes(
-            image, [a for a in coco['annotations']
-                    if a['image_id'] == info['id'] and not a.get('iscrowd')],
-            names, 'ground truth')]
-        panels += [draw_boxes(
-            image, [d for d in result.detections
-                    if d['image_id'] == info['id']
-                    and d['score'] >= THRESHOLD], names, result.name)
-            for result in results]
-        gap = np.full((panels[0].shape[0], 6, 3), 255, np.uint8)
-        row = [part for panel in panels for part in (panel, gap)][:-1]
         file = f'image_{info["id"]}.png'
-        cv2.imwrite(str(folder / file), np.hstack(row))
+        draw_side_by_side(
+            coco, images, {each.name: each.detections for each in results},
+            info, folder / file)
         files.append(file)
     return files
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill one of the HTML templates that lie beside this file."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True).get_template(template).render(**values)
 
 
 def write_report(folder: Path, title: str, summary: str, command: str,
@@ -225,9 +249,7 @@ def write_report(folder: Path, title: str, summary: str, command: str,
     (folder / 'table.md').write_text(markdown_table(results))
     draw_curves(results, folder / 'curves.png')
     pictures = draw_pictures(coco, images, compared, folder)
-    template = jinja2.Environment(autoescape=True).from_string(
-        Path(__file__).with_name('report.html').read_text())
-    (folder / 'index.html').write_text(template.render(
-        title=title, summary=summary, command=command, versions=versions,
-        notes=notes, header=HEADER, rows=table_rows(results),
+    (folder / 'index.html').write_text(render(
+        'report.html', title=title, summary=summary, command=command,
+        versions=versions, notes=notes, rows=[HEADER, *table_rows(results)],
         pictures=pictures, threshold=THRESHOLD))

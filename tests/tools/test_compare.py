@@ -3,11 +3,11 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import sys
 from pathlib import Path
 
 import pytest
+from browser import check_page
 from test_tools import tool
 
 from rdkd.errors import InputError
@@ -33,19 +33,21 @@ def test_methods_are_trained_once_and_compared(own_data):
     run = ROOT / f'work_dirs/compare/{own_data.name}_retinanet_epochs1_size64'
     trained = [run / 'teacher/epoch_4.pth', run / 'none_seed3/epoch_1.pth']
     before = [file.stat().st_mtime_ns for file in trained]
-    said = tool('compare.py', *flags, '--methods', 'none,fgd')
+    said = tool('compare.py', *flags, '--methods', 'none,fgd,fgd+inherit')
     assert [file.stat().st_mtime_ns for file in trained] == before
     assert said.count('trained already') == 2
-    found = json.loads((run / 'results.json').read_text())
-    assert [(r['method'], r['seed']) for r in found['results']] == [
-        ('none', 3), ('fgd', 3)]
-    assert all(r['seconds'] > 0 for r in found['results'])
-    for result in found['results']:
-        scores = json.loads((run / f'{result["method"]}_seed3_results' /
+    found = json.loads((run / 'report/results.json').read_text())
+    assert [(r['method'], r['seed']) for r in found['runs']] == [
+        ('none', 3), ('fgd', 3), ('fgd+inherit', 3)]
+    assert all(r['seconds'] > 0 for r in found['runs'])
+    for result in found['runs']:
+        scores = json.loads((run / f'{result["phase"]}_results' /
                              'metrics.json').read_text())
         assert result['mAP'] == 100 * scores.get('coco/bbox_mAP', 0)
-    assert '| FGD | 1 | 1 |' in (run / 'table.md').read_text()
-    assert (run / 'curves.png').stat().st_size > 5000
+    assert '| FGD | 1 | 1 |' in (run / 'report/table.md').read_text()
+    student = run / 'fgd_inherit_seed3.log'
+    assert 'the student starts with the teacher' in student.read_text()
+    check_page(run / 'report/index.html', pictures=6)
 
 
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():
@@ -64,44 +66,9 @@ def test_a_weight_that_diverges_is_recorded_and_not_chosen():
         None, 'the loss is not finite', None]
 
 
-def runs(method, **values):
-    return [dict(dict.fromkeys(compare.METRICS, value), method=method,
-                 seed=int(seed[1:]), weight=None, seconds=10.0)
-            for seed, value in values.items()]
-
-
-def test_gains_are_paired_by_seed():
-    none = runs('none', s0=30.0, s1=36.0, s2=33.0)
-    rdkd = runs('rdkd', s0=33.0, s1=38.0, s2=37.0)
-    alone, distilled = compare.summary(none + rdkd, ['none', 'rdkd'])
-    assert alone['mAP'] == 33
-    assert 'gain' not in alone
-    assert distilled['gain'] == 3
-    # Gains of 3, 2 and 4: their deviation is 1.
-    assert distilled['gain_error'] == pytest.approx(1 / 3**.5)
-    assert distilled['mAP_std'] == pytest.approx(statistics.stdev(
-        [33, 38, 37]))
-
-
-def test_a_size_without_boxes_is_no_figure():
-    assert compare.percent(-1.0) is None
-    row, = compare.summary([dict(run, APs=None) for run in runs(
-        'none', s0=30.0, s1=31.0)], ['none'])
-    assert row['APs'] is None
-    assert compare.cells([row])[1][6] == ''
-
-
-@pytest.mark.parametrize('method', [m for m in compare.METHODS if m != 'none'])
-def test_distillers_take_their_weight(method):
-    own = dict(type='RDKDDistiller', loss_weight=12.0, kv_size=16)
-    weight = 0.125
-    made = compare.distiller(method, own, weight)
-    assert str(weight) in str(made)
-    assert own['loss_weight'] == 12
-
-
 @pytest.mark.parametrize('flags, named', [
     (['--methods', 'rdkd,fitnet'], "there is no 'fitnet'"),
+    (['--methods', 'none+inherit'], 'none has no +inherit'),
     (['--seeds', '0,0'], '--seeds names one twice'),
     (['--seeds', '0,1', '--tune', '1'], '--tune 1 is one of --seeds'),
     (['--epochs', '0'], '--epochs 0 is too small')])

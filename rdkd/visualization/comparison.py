@@ -1,0 +1,154 @@
+"""The report of several methods and seeds: table, curves, errors, pictures."""
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from rdkd.engine import AtomicLocalBackend
+from rdkd.visualization.report import THRESHOLD, markdown, render
+
+#: Columns of the table, and ``CocoMetric``'s names for them.
+METRICS = dict(mAP='mAP', AP50='mAP_50', AP75='mAP_75', APs='mAP_s',
+               APm='mAP_m', APl='mAP_l')
+#: One training: ``method``, ``title``, ``seed``, ``weight``, ``seconds``,
+#: ``curve``, ``errors`` and the metrics in percent.
+Run = Mapping[str, Any]
+
+
+def mean_and_deviation(values: Sequence[float | None]
+                       ) -> tuple[float | None, float | None]:
+    """Mean and standard deviation of the values that are known."""
+    known = [value for value in values if value is not None]
+    return (statistics.mean(known) if known else None,
+            statistics.stdev(known) if len(known) > 1 else None)
+
+
+def summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Mean, deviation and gain of each method over its seeds.
+
+    The gain is over the student alone of the same seed; its standard error
+    is that of the mean of the paired differences.
+    """
+    alone = {r['seed']: r['mAP'] for r in runs if r['method'] == 'none'}
+    rows = []
+    for method in dict.fromkeys(r['method'] for r in runs):
+        own = [r for r in runs if r['method'] == method]
+        row: dict[str, Any] = dict(
+            method=method, title=own[0]['title'], weight=own[0]['weight'],
+            seeds=len(own),
+            seconds=statistics.mean(r['seconds'] for r in own))
+        for name in METRICS:
+            row[name], row[f'{name}_std'] = mean_and_deviation(
+                [r[name] for r in own])
+        gains = [r['mAP'] - alone[r['seed']] for r in own
+                 if r['seed'] in alone]
+        if method != 'none' and gains:
+            row['gain'], deviation = mean_and_deviation(gains)
+            row['gain_error'] = (None if deviation is None else
+                                 deviation / math.sqrt(len(gains)))
+        rows.append(row)
+    return rows
+
+
+def spread(value: float | None, deviation: float | None, form: str) -> str:
+    """``value ± deviation``, as far as they are known."""
+    if value is None:
+        return ''
+    text = format(value, form)
+    return text if deviation is None else f'{text} ± {deviation:.1f}'
+
+
+def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The table of :func:`summary`, its header first."""
+    table = [['method', 'weight', 'seeds', *METRICS, 'gain', 'training']]
+    for row in rows:
+        weight = '' if row['weight'] is None else f'{row["weight"]:g}'
+        table.append([
+            row['title'], weight, str(row['seeds']),
+            *(spread(row[name], row[f'{name}_std'], '.1f')
+              for name in METRICS),
+            spread(row.get('gain'), row.get('gain_error'), '+.1f'),
+            f'{row["seconds"]:.0f} s'])
+    return table
+
+
+def error_cells(runs: Sequence[Run]) -> list[list[str]]:
+    """A table of the errors by type, its header first; mean over the seeds."""
+    kinds = list(runs[0]['errors'])
+    table = [['method', *kinds]]
+    for title in dict.fromkeys(r['title'] for r in runs):
+        own = [r['errors'] for r in runs if r['title'] == title]
+        table.append([title, *(
+            f'{statistics.mean(e[kind] for e in own):.1f}' for kind in kinds)])
+    return table
+
+
+def tuning_cells(runs: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A table of the loss weights that were tried, its header first."""
+    return [['method', 'weight', 'seed', 'mAP'], *([
+        r['title'], f'{r["weight"]:g}', str(r['seed']),
+        'stopped' if 'failed' in r else f'{r["mAP"]:.1f}'] for r in runs)]
+
+
+def plot_curves(runs: Sequence[Run], file: Path) -> None:
+    """Mean mAP over the seeds after each epoch, for every method."""
+    figure = Figure(figsize=(8, 5))
+    axes = figure.subplots()
+    for i, title in enumerate(dict.fromkeys(r['title'] for r in runs)):
+        curves = [dict(r['curve']) for r in runs if r['title'] == title]
+        epochs = sorted(set.intersection(*map(set, curves)))
+        # Ten colours; then the same ones dashed.
+        axes.plot(epochs, [100 * statistics.mean(c[e] for c in curves)
+                           for e in epochs], marker='o', color=f'C{i % 10}',
+                  linestyle='-' if i < 10 else '--', label=title)
+    axes.set_xlabel('epoch')
+    axes.set_ylabel('mAP on the validation images')
+    axes.legend(fontsize='small')
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+
+
+def write_comparison(folder: Path, *, title: str, teacher: float,
+                     command: str, versions: Mapping[str, str],
+                     runs: Sequence[Run],
+                     tuning: Sequence[Mapping[str, Any]],
+                     panels: Sequence[str],
+                     pictures: Sequence[Mapping[str, str]],
+                     attention: Sequence[str]) -> None:
+    """Write ``index.html``, ``table.md`` and ``curves.png``.
+
+    Args:
+        folder (Path): Holds the pictures already.
+        title (str): Heading.
+        teacher (float): Its mAP in percent.
+        command (str): What to run for the same report.
+        versions (Mapping): Names and versions of what was used.
+        runs (Sequence[Run]): Every training.
+        tuning (Sequence[Mapping]): Those for the loss weights; with
+            ``failed`` where the training stopped.
+        panels (Sequence[str]): What the pictures show, left to right, after
+            the ground truth.
+        pictures (Sequence[Mapping]): ``file`` and ``title`` of each.
+        attention (Sequence[str]): Files of heat maps.
+    """
+    plot_curves(runs, folder / 'curves.png')
+    rows = cells(summary(runs))
+    errors, tried = error_cells(runs), tuning_cells(tuning)
+    save = AtomicLocalBackend()
+    save.put((
+        f'`{command}`; the teacher has {teacher:.1f} mAP. Mean over the seeds '
+        '± standard deviation; gain over the student alone of the same seed ± '
+        f'its standard error.\n\n{markdown(rows)}\nErrors by type (TIDE): '
+        f'points of AP50 that mending one would bring.\n\n{markdown(errors)}' +
+        (f'\nLoss weights that were tried.\n\n{markdown(tried)}'
+         if tuning else '')).encode(), folder / 'table.md')
+    save.put(render(
+        'comparison.html', title=title,
+        summary=f'The teacher has {teacher:.1f} mAP.', command=command,
+        versions=versions, rows=rows, errors=errors, tuning=tried,
+        panels=panels, pictures=pictures, attention=attention,
+        threshold=THRESHOLD).encode(), folder / 'index.html')
