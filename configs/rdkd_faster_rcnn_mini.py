@@ -11,6 +11,7 @@ model = dict(
     architecture=_base_.model,
     teacher='{{ fileDirname }}/faster_rcnn_mini_teacher.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         loss_weight=3.0,

@@ -15,6 +15,7 @@ model = dict(
     architecture=_base_.model,
     teacher='mmdet::faster_rcnn/faster-rcnn_r101_fpn_2x_coco.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         # Lower than for one stage, as PKD and FGD do; not tuned on COCO.

@@ -12,6 +12,7 @@ model = dict(
     architecture=_base_.model,
     teacher='{{ fileDirname }}/faster_rcnn_r101_flir.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         # Lower than for one stage, as PKD and FGD do; not tuned on FLIR.

@@ -15,6 +15,7 @@ model = dict(
     architecture=_base_.model,
     teacher='mmdet::fcos/fcos_r101-caffe_fpn_gn-head_ms-640-800-2x_coco.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         # As for RetinaNet; not tuned on COCO.

@@ -12,6 +12,7 @@ model = dict(
     architecture=_base_.model,
     teacher='{{ fileDirname }}/fcos_r101_flir.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         # As for RetinaNet; not tuned on FLIR.

@@ -6,6 +6,7 @@
 _base_ = ['./rdkd_fcos_r101_r50_flir.py']
 
 model = dict(
+    inherit=False,
     distiller=dict(
         loss_weight=1.0, standardize=False, direct=0.0, kv_size=None,
         reduction=1))

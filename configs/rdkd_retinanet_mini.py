@@ -10,6 +10,7 @@ model = dict(
     architecture=_base_.model,
     teacher='{{ fileDirname }}/retinanet_mini_teacher.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         loss_weight=12.0,

@@ -14,6 +14,7 @@ model = dict(
     architecture=_base_.model,
     teacher='mmdet::retinanet/retinanet_r101_fpn_2x_coco.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         # The sum is then about as large as PKD's; not tuned on COCO.

@@ -11,6 +11,7 @@ model = dict(
     architecture=_base_.model,
     teacher='mmdet::retinanet/retinanet_r50_fpn_2x_coco.py',
     teacher_ckpt=teacher_ckpt,
+    inherit=True,
     distiller=dict(
         type='RDKDDistiller',
         # As for RetinaNet; not tuned on COCO.

@@ -75,6 +75,8 @@ class Plan(NamedTuple):
                   else 'the teacher gets them normalised its own way')
         length = (f'{loop.max_epochs} epochs' if loop.get('max_epochs')
                   else f'{loop.get("max_iters")} iterations')
+        start = (', from the teacher\'s neck and heads' if model.inherit
+                 else '')
         return '\n'.join((
             f'student   {_name(model.architecture)}, {self.student}',
             f'teacher   {_name(model.teacher)}, {self.teacher}, '
@@ -82,7 +84,7 @@ class Plan(NamedTuple):
             f'{known}',
             f'levels    strides and channels: {compared}{left}',
             f'images    {images}',
-            f'training  {length}, distillation weighs '
+            f'training  {length}{start}, distillation weighs '
             f'{model.distiller.loss_weight:g}; results in '
             f'{self.config.get("work_dir") or "work_dirs"}'))
 
@@ -182,6 +184,21 @@ def make_plan(student: str, teacher: str, teacher_ckpt: str) -> Plan:
             frozen.data_preprocessor), names is not None)
 
 
+def of_one_kind(student: Mapping[str, Any], teacher: Mapping[str, Any]
+                ) -> bool:
+    """Whether two detectors differ in sizes and backbones only.
+
+    Then the student can start with the teacher's neck and heads; a head of
+    another kind shares some names and shapes, but does not fit.
+    """
+    def kinds(model: Mapping[str, Any]) -> list[Any]:
+        parts = [model, *(model.get(name) or {} for name in (
+            'neck', 'bbox_head', 'rpn_head', 'roi_head'))]
+        return [_name(part) if 'type' in part else None for part in parts]
+
+    return kinds(student) == kinds(teacher)
+
+
 def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
     """A plain detector's config, turned into that of its distillation."""
     cfg = Config(cfg.to_dict())
@@ -193,6 +210,8 @@ def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
         student_ckpt=cfg.get('load_from'),
         teacher=detector_config(teacher),
         teacher_ckpt=teacher_ckpt,
+        inherit=(of_one_kind(cfg.model, teacher.model)
+                 and not cfg.get('load_from')),
         distiller=deepcopy(DISTILLER))
     cfg.pop('data_preprocessor', None)
     # The runner would load it into the whole, where no key fits.

@@ -90,6 +90,7 @@ def rdkd_cfg(mini_data, teacher_files):
     cfg = shrink(Config.fromfile(ROOT / 'configs/rdkd_retinanet_mini.py'),
                  mini_data)
     cfg.model.teacher, cfg.model.teacher_ckpt = map(str, teacher_files)
+    cfg.model.inherit = False  # student and baseline start alike
     return cfg
 
 

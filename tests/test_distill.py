@@ -54,6 +54,8 @@ def test_the_config_trains_the_student_as_it_was(pair, student_cfg):
         'EpochSeedHook', 'TeacherClassesHook', 'DeployHook']
     assert cfg.custom_imports.imports == ['rdkd']
     assert cfg.model.teacher_ckpt == pair[2]
+    assert cfg.model.inherit
+    assert 'from the teacher' in make_plan(*pair).summary()
 
 
 def test_the_config_is_complete(pair, batch, tmp_path):
@@ -79,6 +81,9 @@ def test_a_pair_of_two_families(pair, tmp_path):
     assert lines[2].endswith("not compared: student's 128, teacher's 4")
     assert 'its own way' in lines[3]
     assert '2 epochs' in lines[4]
+    # A head of another kind is not what the student starts with.
+    assert not plan.config.model.inherit
+    assert 'from the teacher' not in lines[4]
 
 
 def test_what_the_student_s_config_has_is_kept(pair, student_cfg, tmp_path,
@@ -96,6 +101,8 @@ def test_what_the_student_s_config_has_is_kept(pair, student_cfg, tmp_path,
     assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
     assert cfg.load_from is None
     assert cfg.model.student_ckpt == str(teacher_files[1])
+    # What was trained already is not written over.
+    assert not cfg.model.inherit
 
 
 def test_pretrained_students_start_pretrained(pair, student_cfg, tmp_path):

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from methods import EXTRAS, METHODS, distillation, split, title
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from phases import (
     DISTILLED,
     ROOT,
@@ -35,11 +36,13 @@ from phases import (
     versions,
 )
 from rich.table import Table
+from visualize import load_detector
 
 from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.engine import AtomicLocalBackend
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
+from rdkd.models.levels import neck_levels
 from rdkd.visualization.changes import largest_changes
 from rdkd.visualization.comparison import (
     METRICS,
@@ -48,6 +51,11 @@ from rdkd.visualization.comparison import (
     write_comparison,
 )
 from rdkd.visualization.errors import error_types
+from rdkd.visualization.heatmap import (
+    detector_attention,
+    draw_attention,
+    read_image,
+)
 from rdkd.visualization.report import (
     draw_side_by_side,
     log_entries,
@@ -56,6 +64,7 @@ from rdkd.visualization.report import (
 
 #: Images that the report shows.
 PICTURES = 6
+HEAT_MAPS = 2
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,7 +74,7 @@ def parse_args() -> argparse.Namespace:
         '--methods', default=[
             'none', 'plain', 'rdkd', 'fgd', 'mgd', 'pkd', 'cwd'],
         type=lambda text: text.split(','),
-        help=f'of {",".join(METHODS)}, each but none perhaps with '
+        help=f'of {",".join(METHODS)}, each perhaps with '
         f'{" or ".join("+" + extra for extra in EXTRAS)}')
     parser.add_argument('--seeds', default=[0, 1, 2], type=lambda text: [
         int(seed) for seed in text.split(',')])
@@ -137,7 +146,7 @@ class Comparison:
         phase = Phase(f'{method.replace("+", "_")}{marked}_seed{seed}',
                       title(method) + marked.replace('_', ', ') +
                       f', seed {seed}', self.run)
-        if weight is None:
+        if method == 'none':
             cfg = self.mini(STUDENT, seed)
         else:
             cfg = self.mini(DISTILLED, seed)
@@ -222,7 +231,34 @@ class Comparison:
                               folder / file)
             drawn.append(dict(file=file, title=(
                 f'{info["file_name"]} ({was:.2f} to {became:.2f})')))
-        return list(shown), drawn, []
+        return list(shown), drawn, self.attention(
+            [first[name] for name in dict.fromkeys(
+                ('none', 'plain', best['method'])) if name in first],
+            folder)
+
+    def attention(self, runs: list[dict[str, Any]], folder: Path
+                  ) -> list[str]:
+        """Draw where students look in the first images of the validation.
+
+        Returns:
+            list[str]: Files in the folder.
+        """
+        cfg = self.alone.read()
+        init_default_scope('mmdet')
+        detectors = {r['title']: load_detector(
+            cfg, str(Phase(r['phase'], '', self.run).deployed)) for r in runs}
+        strides = [level.stride for level in neck_levels(
+            next(iter(detectors.values())))]
+        files = []
+        for info in self.truth['images'][:HEAT_MAPS]:
+            path = str(self.data / 'images' / info['file_name'])
+            file = f'attention_{info["id"]}.png'
+            draw_attention(
+                {name: detector_attention(detector, path)
+                 for name, detector in detectors.items()}, strides,
+                read_image(path)).savefig(folder / file)
+            files.append(file)
+        return files
 
 
 def default_weight(method: str) -> float | None:

@@ -27,7 +27,7 @@ class Method(NamedTuple):
 
 #: The paper's ablation follows its order; ``paper`` is all of its parts.
 METHODS = dict(
-    none=Method('student alone'),
+    none=Method('student alone', changes={}),
     plain=Method('plain feature distillation', (4, 1, 16), _OFF),
     decouple=Method('decouple only', (4, 1, 16), dict(_OFF, decouple=True)),
     review=Method('review only', (4, 1, 16),
@@ -47,20 +47,19 @@ def split(name: str) -> tuple[str, list[str]]:
     """A method's name and its extras.
 
     Args:
-        name (str): ``rdkd``, ``pkd+inherit``, ``rdkd+inherit+response``.
+        name (str): ``rdkd``, ``pkd+inherit``, ``none+inherit+response``.
 
     Raises:
-        InputError: If there is no such method or extra, or a student alone
-            is to have one.
+        InputError: If there is no such method or extra.
     """
     base, *extras = name.split('+')
     if base not in METHODS:
         raise InputError(f'there is no {base!r}; choose of '
                          f'{", ".join(METHODS)}')
     for extra in extras:
-        if extra not in EXTRAS or base == 'none':
-            raise InputError(f'{base} has no +{extra}; a distilled student '
-                             f'may have {", ".join(EXTRAS)}')
+        if extra not in EXTRAS:
+            raise InputError(f'there is no +{extra}; choose of '
+                             f'{", ".join(EXTRAS)}')
     if extras != sorted(set(extras)):
         raise InputError(f'write the extras of {name} once each and in the '
                          'order of the alphabet')
@@ -73,14 +72,14 @@ def title(name: str) -> str:
     return ' + '.join([METHODS[base].title, *(EXTRAS[e] for e in extras)])
 
 
-def distillation(name: str, own: Mapping[str, Any], weight: float
+def distillation(name: str, own: Mapping[str, Any], weight: float | None
                  ) -> dict[str, Any]:
     """What a method changes in a distillation config's model.
 
     Args:
         name (str): Of the method.
         own (Mapping): The mini config's distiller.
-        weight (float): Of the loss.
+        weight (float, optional): Of the loss; None of a student without one.
 
     Returns:
         dict: ``distiller``, ``inherit`` and ``response``.
@@ -98,6 +97,6 @@ def distillation(name: str, own: Mapping[str, Any], weight: float
             type='ChannelWiseDivergence', loss_weight=weight)))
     return dict(
         distiller=(others[base] if changes is None else
-                   {**own, **changes, 'loss_weight': weight}),
+                   {**own, **changes, 'loss_weight': weight or 0}),
         inherit='inherit' in extras,
         response=dict(type='ResponseLoss') if 'response' in extras else None)

@@ -9,6 +9,11 @@ if [ "${1:-}" = --stack ]; then
     shift 2
 fi
 "$here/env.sh" --tests --stack "$stack"
+# The pages are opened in a real browser; their tests are skipped where there is none.
+if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 ||
+        echo "[test] Chromium could not be installed; the tests that open pages are skipped." >&2
+fi
 cd "$here/.."
 if [ "$stack" = onedl ]; then
     .venv/bin/ruff check .

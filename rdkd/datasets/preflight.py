@@ -46,8 +46,11 @@ def check_keys(model: Mapping[str, Any]) -> None:
     """
     if 'distiller' not in model:
         return
-    for name, part in (('model', model), ('model.distiller',
-                                          model['distiller'])):
+    for name, part in (('model', model),
+                       ('model.distiller', model['distiller']),
+                       ('model.response', model.get('response'))):
+        if part is None:
+            continue
         # MMRazor's distillers are named in its scope.
         cls = MODELS.get(part['type']) or RAZOR_MODELS.get(part['type'])
         if cls is None:
@@ -253,6 +256,13 @@ def coco_datasets(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield dataset
 
 
+def coco_files(dataset: Mapping[str, Any]) -> tuple[Path, Path]:
+    """The annotation file and the image folder of a COCO data set."""
+    root = Path(dataset.get('data_root') or '')
+    return (root / dataset['ann_file'],
+            root / dataset.get('data_prefix', {}).get('img', ''))
+
+
 def check_dataset(dataset: Mapping[str, Any], training: bool
                   ) -> Sequence[str]:
     """Check the files of one COCO data set.
@@ -272,13 +282,12 @@ def check_dataset(dataset: Mapping[str, Any], training: bool
         raise InputError(f'the data root {root} does not exist. Set '
                          '`data_root` of the dataset to your data (see '
                          'data/README.md).')
-    path = root / dataset['ann_file']
+    path, images = coco_files(dataset)
     classes = class_names(dataset)
     coco = read_annotations(path)
     check_categories(coco, classes, path)
     check_boxes(coco, path, training)
-    check_images(coco, root / dataset.get('data_prefix', {}).get('img', ''),
-                 path)
+    check_images(coco, images, path)
     print_log(f'{path}: {len(coco["images"])} images, '
               f'{len(coco["annotations"])} boxes, {len(classes)} classes.',
               'current')

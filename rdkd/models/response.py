@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmdet.models.dense_heads import ATSSHead, FCOSHead, RetinaHead, RPNHead
 from mmdet.models.losses.iou_loss import giou_loss
 from mmengine.registry import MODELS, DefaultScope
 from mmrazor.models.task_modules import RecorderManager
@@ -54,12 +55,27 @@ def _rows(maps: Sequence[Tensor], width: int) -> Tensor:
         for x in maps], dim=1)
 
 
+def _kind(head: Any) -> type | None:
+    """Which of the known heads this one is, as far as its outputs go.
+
+    A subclass may put out something else under the same names: GFL's
+    distributions, TOOD's finished boxes, VFNet's two boxes.
+    """
+    for kind in (RetinaHead, FCOSHead, ATSSHead, RPNHead):
+        if isinstance(head, kind) and head.use_sigmoid_cls and all(
+                getattr(type(head), name) is getattr(kind, name)
+                for name in ('forward', 'forward_single')):
+            return kind
+    return None
+
+
 @MODELS.register_module()
 class ResponseLoss(nn.Module):
     """Soft targets for the scores and boxes of a dense head.
 
-    For heads with sigmoid scores and one box for each prior: RetinaNet, FCOS
-    (its centerness too), ATSS, and the region proposals of Faster R-CNN.
+    For the heads of RetinaNet, FCOS and ATSS (their centerness too) and the
+    region proposals of Faster R-CNN, with sigmoid scores; subclasses that
+    leave ``forward`` and ``forward_single`` as they are count as these.
     Each image is divided by its teacher's summed confidence, at least 1, and
     the batch is averaged, so that two processes give the gradient of one.
 
@@ -94,33 +110,36 @@ class ResponseLoss(nn.Module):
         Raises:
             InputError: If there is none, or the two are not of one kind.
         """
-        heads = []
+        names, heads = [], []
         for detector, whose in ((student, 'student'), (teacher, 'teacher')):
             name = 'rpn_head' if hasattr(detector, 'rpn_head') else 'bbox_head'
             head: Any = getattr(detector, name, None)
-            if not (hasattr(head, 'prior_generator')
-                    and hasattr(head, 'bbox_coder')
-                    and head.loss_cls.use_sigmoid):
+            if _kind(head) is None:
+                what = 'no dense head' if head is None else type(head).__name__
                 raise InputError(
-                    '`response` needs a dense head with sigmoid scores and a '
-                    f'box for each prior; the {whose}\'s '
-                    f'{type(head).__name__} is none. Leave `response` out.')
+                    '`response` knows the heads of RetinaNet, FCOS and ATSS '
+                    'and the RPN of two-stage detectors, with sigmoid '
+                    f'scores; the {whose} ({type(detector).__name__}) has '
+                    f'{what}. Leave `response` out.')
+            names.append(name)
             heads.append(head)
         own, its = (
-            (head.cls_out_channels, type(head.bbox_coder).__name__, [
+            (_kind(head), head.cls_out_channels, [
                 prior.tolist() for prior in head.prior_generator.grid_priors(
                     [(2, 3)] * head.prior_generator.num_levels, device='cpu')])
             for head in heads)
         if own != its:
             raise InputError(
-                '`response` compares outputs one by one, but student and '
-                'teacher differ in their heads\' classes, priors or box '
-                'coders. Leave `response` out for detectors of two families.')
+                '`response` compares outputs one by one, but the '
+                f'{type(heads[0]).__name__} of the student and the '
+                f'{type(heads[1]).__name__} of the teacher differ in kind, '
+                'number of classes, or anchors and strides. Leave `response` '
+                'out for detectors of two families.')
         # Neither is this module's own to train, save or move.
         self.__dict__.update(student_head=heads[0], teacher_head=heads[1])
         with DefaultScope.overwrite_default_scope('mmrazor'):
             self.recorder = RecorderManager(
-                dict(head=dict(type='ModuleOutputs', source=name)))
+                dict(head=dict(type='ModuleOutputs', source=names[0])))
         self.recorder.initialize(student)
 
     def forward(self, teacher: Sequence[Sequence[Tensor]],
@@ -138,12 +157,23 @@ class ResponseLoss(nn.Module):
         Returns:
             dict[str, Tensor]: The scalars ``loss_cls`` and ``loss_box``, and
             ``loss_centerness`` of a head that has it.
+
+        Raises:
+            InputError: If the maps of the two differ in size.
         """
         head = self.student_head
         student = self.recorder.get_recorder('head').get_record_data()
         self.recorder.get_recorder('head').reset_data_buffer()
+        sizes, others = ([(x.shape[-2], x.shape[-1]) for x in outs[0]]
+                         for outs in (student, teacher))
+        if sizes != others:
+            raise InputError(
+                f'the maps of the student\'s head are {sizes} and those of '
+                f'the teacher\'s {others}: the two round odd sizes '
+                'differently. Set '
+                '`model.architecture.data_preprocessor.pad_size_divisor` to '
+                'the largest stride.')
         with torch.autocast(student[0][0].device.type, enabled=False):
-            sizes = [(x.shape[-2], x.shape[-1]) for x in student[0]]
             priors = head.prior_generator.grid_priors(
                 sizes, dtype=torch.float32, device=student[0][0].device)
             inside = torch.cat([
@@ -164,11 +194,12 @@ class ResponseLoss(nn.Module):
                        if getattr(head, 'norm_on_bbox', False)
                        and head.training else [1] * len(sizes))
             boxes = [
-                head.bbox_coder.decode(
-                    torch.cat(priors).repeat(len(data_samples), 1),
-                    _rows(maps, 4).flatten(0, 1))
-                for maps in ([x * stride for x, stride in zip(
-                    student[1], strides, strict=True)], teacher[1])]
+                coder.decode(torch.cat(priors).repeat(len(data_samples), 1),
+                             _rows(maps, 4).flatten(0, 1))
+                for coder, maps in (
+                    (head.bbox_coder, [x * stride for x, stride in zip(
+                        student[1], strides, strict=True)]),
+                    (self.teacher_head.bbox_coder, teacher[1]))]
             box = giou_loss(*boxes, reduction='none').view_as(gap)
             losses = dict(
                 loss_cls=self.cls_weight * cls * inside,

@@ -26,7 +26,8 @@ def pair(request, tmp_path):
     file = str(tmp_path / 'teacher.pth')
     save_checkpoint(
         dict(state_dict=MODELS.build(teacher.model).state_dict()), file)
-    distilled.model.update(teacher=teacher.model, teacher_ckpt=file)
+    distilled.model.update(
+        teacher=teacher.model, teacher_ckpt=file, inherit=False)
     return plain, distilled
 
 

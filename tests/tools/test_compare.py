@@ -47,7 +47,8 @@ def test_methods_are_trained_once_and_compared(own_data):
     assert '| FGD | 1 | 1 |' in (run / 'report/table.md').read_text()
     student = run / 'fgd_inherit_seed3.log'
     assert 'the student starts with the teacher' in student.read_text()
-    check_page(run / 'report/index.html', pictures=6)
+    # The curves, four changed images, two of attention.
+    check_page(run / 'report/index.html', pictures=7)
 
 
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():
@@ -68,7 +69,7 @@ def test_a_weight_that_diverges_is_recorded_and_not_chosen():
 
 @pytest.mark.parametrize('flags, named', [
     (['--methods', 'rdkd,fitnet'], "there is no 'fitnet'"),
-    (['--methods', 'none+inherit'], 'none has no +inherit'),
+    (['--methods', 'none+more'], 'there is no +more'),
     (['--seeds', '0,0'], '--seeds names one twice'),
     (['--seeds', '0,1', '--tune', '1'], '--tune 1 is one of --seeds'),
     (['--epochs', '0'], '--epochs 0 is too small')])

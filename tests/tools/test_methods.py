@@ -44,12 +44,14 @@ def test_extras_are_parts_of_the_model():
     assert made['inherit'] is True
     assert made['response'] == dict(type='ResponseLoss')
     assert methods.title('pkd+inherit') == 'PKD + inheriting'
+    alone = methods.distillation('none+inherit', OWN, None)
+    assert alone['inherit'] is True
+    assert alone['distiller']['loss_weight'] == 0
 
 
 @pytest.mark.parametrize('name, named', [
     ('fitnet', "there is no 'fitnet'"),
-    ('none+inherit', 'none has no'),
-    ('pkd+fast', 'pkd has no +fast'),
+    ('pkd+fast', 'there is no +fast'),
     ('pkd+inherit+inherit', 'once each'),
     ('pkd+response+inherit', 'order of the alphabet')])
 def test_unknown_names_are_refused(name, named):

@@ -1,12 +1,12 @@
-"""Errors by type: each kind made on purpose, and AP50 as pycocotools has it."""
+"""Errors by type: each kind is made on purpose."""
 import pytest
 from test_changes import box, coco
 
 from rdkd.visualization.errors import TYPES, error_types
 
 RIGHT = [10, 10, 20, 20]
-TRUTH = coco((1, 3, RIGHT, {}), (2, 3, RIGHT, {}), (1, 5, [60, 60, 30, 30], {}),
-             (2, 5, [60, 60, 30, 30], {}))
+TRUTH = coco(*((image, category, where, {}) for image in (1, 2)
+               for category, where in ((3, RIGHT), (5, [60, 60, 30, 30]))))
 ALL = [box(i, 3, RIGHT) for i in (1, 2)] + [
     box(i, 5, [60, 60, 30, 30]) for i in (1, 2)]
 
