@@ -1,6 +1,7 @@
-# RDKD as its paper has it, Faster R-CNN R101 to R50 on COCO: nothing is inherited,
-# standardised, compared directly, pooled for the attention or fused narrowly.
-# The paper does not say its loss weight.
+# RDKD as its paper has it, Faster R-CNN R101 to R50 on COCO: nothing is
+# inherited, standardised, compared directly, pooled for the attention or fused
+# narrowly. The paper does not say its loss weight. Exact
+# attention at stride 4 is more work than the rest of a step (tools/flops.py).
 _base_ = ['./rdkd_faster_rcnn_r101_r50.py']
 
 model = dict(

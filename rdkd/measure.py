@@ -7,6 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
 
 
 class SavedBytes:
@@ -91,3 +96,18 @@ def _resident(field: str) -> int:
         if line.startswith(f'{field}:'):
             return 1024 * int(line.split()[1])
     raise OSError(f'/proc/self/status has no {field}')
+
+
+def flop_counter() -> FlopCounterMode:
+    """Counts floating-point operations inside a block.
+
+    A multiplication and an addition are two.  Convolutions and matrix
+    products count, fused attention on a CPU too, which torch's counter does
+    not know; sums, norms, resizing and mmcv's own operators do not.
+    """
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    backward = (
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward)
+    return FlopCounterMode(display=False, custom_mapping={
+        attention: lambda *shapes, **_: sdpa_flop_count(*shapes[:3]),
+        backward: lambda *shapes, **_: sdpa_backward_flop_count(*shapes[:4])})

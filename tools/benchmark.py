@@ -27,14 +27,13 @@ from mmengine.runner import save_checkpoint
 from phases import ROOT, progress
 from rich.console import Console
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from rdkd.config import load_config, without_downloads
 from rdkd.datasets.preflight import class_counts
 from rdkd.engine import AtomicLocalBackend
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
-from rdkd.measure import SavedBytes, peak_bytes, seconds
+from rdkd.measure import SavedBytes, flop_counter, peak_bytes, seconds
 from rdkd.models import DetectorDistillation, PositionAttention
 from rdkd.models.review import FuseModule, ReviewFusion
 from rdkd.models.teacher import build_teacher
@@ -215,7 +214,7 @@ class Bench:
         there = [self.inputs, *self.rdkd.parameters(), *method.learning,
                  *self.rdkd.teacher.parameters(), *self.plain.parameters()]
         with (SavedBytes(there) as saved,
-              FlopCounterMode(display=False) as counter):
+              flop_counter() as counter):
             step()
         return dict(saved=saved.bytes(), flops=counter.get_total_flops(),
                     peak=peak_bytes(step, self.device))

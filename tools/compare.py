@@ -141,7 +141,7 @@ class Comparison:
             dict: A :data:`~rdkd.visualization.comparison.Run`, and ``phase``,
             the name of its folder.
         """
-        marked = '' if weight == default_weight(method) else (
+        marked = '' if weight == self.default_weight(method) else (
             f'_weight{weight:g}')
         phase = Phase(f'{method.replace("+", "_")}{marked}_seed{seed}',
                       title(method) + marked.replace('_', ', ') +
@@ -177,7 +177,7 @@ class Comparison:
             without ``mAP`` where the training stopped.
         """
         tried = []
-        for weight in METHODS[method].weights:
+        for weight in self.weights(method):
             try:
                 tried.append(self.train_student(method, self.args.tune,
                                                 weight))
@@ -189,6 +189,19 @@ class Comparison:
                     weight=weight, failed=str(error)))
         return tried
 
+    def weights(self, method: str) -> tuple[float, ...]:
+        """The loss weights that may be tried; the first is the default."""
+        base, _ = split(method)
+        if base != 'rdkd':
+            return METHODS[base].weights
+        stated: float = Config.fromfile(DISTILLED.format(
+            self.args.detector)).model.distiller.loss_weight
+        return stated, stated / 2, stated * 2
+
+    def default_weight(self, method: str) -> float | None:
+        """The loss weight of a method that was not tuned."""
+        return next(iter(self.weights(method)), None)
+
     def best_weights(self, tried: list[dict[str, Any]]
                      ) -> dict[str, float | None]:
         """The loss weight of every method: the best that was tried."""
@@ -197,7 +210,7 @@ class Comparison:
             own = [r for r in tried if r['method'] == split(name)[0]
                    and 'failed' not in r]
             weights[name] = (max(own, key=lambda r: r['mAP'])['weight']
-                             if own else default_weight(name))
+                             if own else self.default_weight(name))
         return weights
 
     def pictures(self, runs: list[dict[str, Any]], folder: Path
@@ -259,11 +272,6 @@ class Comparison:
                 read_image(path)).savefig(folder / file)
             files.append(file)
         return files
-
-
-def default_weight(method: str) -> float | None:
-    """The loss weight of a method that was not tuned."""
-    return next(iter(METHODS[split(method)[0]].weights), None)
 
 
 def percent(value: float) -> float | None:

@@ -17,16 +17,12 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from torch.utils.flop_counter import (
-    FlopCounterMode,
-    sdpa_backward_flop_count,
-    sdpa_flop_count,
-)
 
 from rdkd.config import detector_config, load_config
 from rdkd.datasets.preflight import coco_datasets, read_annotations
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
+from rdkd.measure import flop_counter
 from rdkd.models import DetectorDistillation
 
 #: Training images by folder, where the data need not be there to know: COCO
@@ -42,13 +38,6 @@ TFLOPS = 15.7
 #: area: 0.72 and 0.56 of the peak if every image filled 800x1344.
 UTILISATION = 0.6
 GPUS = (1, 2, 8)
-#: The CPU's fused attention, which torch's counter does not know, as the
-#: GPU's, which it does.
-ATTENTION = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu:
-        lambda *shapes, **_: sdpa_flop_count(*shapes[:3]),
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward:
-        lambda *shapes, **_: sdpa_backward_flop_count(*shapes[:4])}
 
 
 class Step(NamedTuple):
@@ -103,7 +92,7 @@ def count(model: DetectorDistillation, inputs: Tensor,
         samples (list[DetDataSample]): Their annotations.
     """
     marks: list[int] = []
-    with FlopCounterMode(display=False, custom_mapping=ATTENTION) as counter:
+    with flop_counter() as counter:
 
         def mark(*_: object) -> None:
             marks.append(counter.get_total_flops())

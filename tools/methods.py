@@ -17,6 +17,7 @@ class Method(NamedTuple):
     Attributes:
         title: For people.
         weights: Loss weights that ``--tune`` tries; the first is the default.
+            RDKD's depend on the detector.
         changes: Settings of ``RDKDDistiller`` that differ from the mini
             config's; None for another distiller.
     """
@@ -36,7 +37,7 @@ METHODS = dict(
         _OFF, review=True, pyramid=True, attention=True)),
     paper=Method('RDKD as in the paper', (4, 1, 16), dict(
         _OFF, review=True, pyramid=True, attention=True, decouple=True)),
-    rdkd=Method('RDKD', (12, 6, 24), {}),
+    rdkd=Method('RDKD', changes={}),
     fgd=Method('FGD', (1, 10, 100)),
     mgd=Method('MGD', (2e-4, 2e-5, 2e-3)),
     pkd=Method('PKD', (10, 5, 20)),

@@ -4,6 +4,7 @@ import functools
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -24,6 +25,12 @@ from rdkd.errors import InputError
 from rdkd.models.response import ResponseLoss, soft_binary_loss
 
 DETECTORS = ('retinanet', 'fcos', 'faster_rcnn')
+
+
+@pytest.fixture(autouse=True)
+def same_flips():
+    """The loader flips its images by numpy's random numbers."""
+    np.random.seed(0)
 
 
 def head_of(detector):
@@ -195,10 +202,11 @@ def giou_distance(one, other):
     def area(box):
         return max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
 
+    # Two empty boxes have nothing to share: MMDetection's 1e-7.
     low, high = (list(map(pick, one, other)) for pick in (min, max))
     shared = area((*high[:2], *low[2:]))
-    union = area(one) + area(other) - shared
-    hull = area((*low[:2], *high[2:]))
+    union = max(area(one) + area(other) - shared, 1e-7)
+    hull = max(area((*low[:2], *high[2:])), 1e-7)
     return 1 - (shared / union - (hull - union) / hull)
 
 
@@ -631,6 +639,13 @@ def fcos_teacher(student, teacher):
     turn_into(teacher, 'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco')
 
 
+def atss_teacher(student, teacher):
+    """With centerness, and with the student's anchors and classes."""
+    turn_into(teacher, 'atss/atss_r50_fpn_1x_coco')
+    teacher.bbox_head.anchor_generator = (
+        student.bbox_head.anchor_generator)
+
+
 def with_softmax(student, teacher):
     for model in (student, teacher):
         model.rpn_head.loss_cls.use_sigmoid = False
@@ -652,6 +667,8 @@ def other_classes(student, teacher):
     ('retinanet', as_gfl, 'the student (GFL) has GFLHead'),
     ('retinanet', fcos_teacher, 'the RetinaHead of the student and the '
                                 'FCOSHead of the teacher differ'),
+    ('retinanet', atss_teacher, 'the RetinaHead of the student and the '
+                                'ATSSHead of the teacher differ'),
     ('faster_rcnn', with_softmax, 'with sigmoid scores; the student '
                                   '(FasterRCNN) has RPNHead'),
     ('retinanet', other_anchors, 'anchors and strides'),
