@@ -11,7 +11,9 @@ import os
 import shlex
 import shutil
 import signal
+import statistics
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,12 @@ class Comparison:
         self.run.mkdir(parents=True, exist_ok=True)
         self.teacher = Phase('teacher', 'teacher', self.run)
         self.alone = Phase('none_seed0', '', self.run)
+        bases = {split(m)[0] for m in args.methods}
+        self.total = len(args.methods) * len(args.seeds) + (
+            sum(len(self.weights(m)) for m in bases)
+            if args.tune is not None else 0)
+        self.begun = 0
+        self.minutes: list[float] = []
 
     def mini(self, form: str, seed: int) -> Config:
         """A mini config for this data set and schedule."""
@@ -144,8 +152,8 @@ class Comparison:
         marked = '' if weight == self.default_weight(method) else (
             f'_weight{weight:g}')
         phase = Phase(f'{method.replace("+", "_")}{marked}_seed{seed}',
-                      title(method) + marked.replace('_', ', ') +
-                      f', seed {seed}', self.run)
+                      f'{self.heading()}: {title(method)}'
+                      f'{marked.replace("_", ", ")}, seed {seed}', self.run)
         if method == 'none':
             cfg = self.mini(STUDENT, seed)
         else:
@@ -156,7 +164,11 @@ class Comparison:
             own = cfg.model.pop('distiller')  # an update would merge
             cfg.model.update(distillation(method, own.to_dict(), weight))
         phase.write(cfg)
+        trained = phase.last_checkpoint().is_file()
+        started = time.monotonic()
         train(phase)
+        if not trained:
+            self.minutes.append((time.monotonic() - started) / 60)
         metrics, detections = evaluate(phase, self.alone)
         curve, _ = read_history(phase.folder)
         return dict(method=method, title=title(method), seed=seed,
@@ -165,6 +177,14 @@ class Comparison:
                     errors=error_types(self.truth, detections), **{
                         name: percent(metrics[f'coco/bbox_{key}'])
                         for name, key in METRICS.items()})
+
+    def heading(self) -> str:
+        """Which training of how many comes next, and how long all take."""
+        left = self.total - self.begun
+        self.begun += 1
+        about = (f' (about {left * statistics.mean(self.minutes):.0f} min '
+                 'left)' if self.minutes else '')
+        return f'{self.begun} of {self.total}{about}'
 
     def tune(self, method: str) -> list[dict[str, Any]]:
         """Students of all the method's weights, with the seed for tuning.

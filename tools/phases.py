@@ -270,7 +270,7 @@ def train(phase: Phase) -> None:
         errors = [text for text in new.splitlines()
                   if text.startswith(('error: ', 'stopped: '))]
         raise InputError(errors[-1].partition(' ')[2] if errors else
-                         f'training the {phase.title} failed; see {log}.')
+                         f'training failed ({phase.title}); see {log}.')
     done.touch()
 
 
@@ -316,8 +316,8 @@ def evaluate(phase: Phase, plain: Phase
                 preexec_fn=end_with_parent, capture_output=True, text=True,
                 check=False)
             if done.returncode:
-                raise InputError(f'{command[0]} failed for the '
-                                 f'{phase.title}:\n{done.stdout[-2000:]}'
+                raise InputError(f'{command[0]} failed '
+                                 f'({phase.title}):\n{done.stdout[-2000:]}'
                                  f'{done.stderr[-2000:]}')
         measured = next(results.glob('[0-9]*/[0-9]*.json')).read_text()
         AtomicLocalBackend().put(measured.encode(), scores)

@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ def test_methods_are_trained_once_and_compared(own_data):
     said = tool('compare.py', *flags, '--methods', 'none,fgd,fgd+inherit')
     assert [file.stat().st_mtime_ns for file in trained] == before
     assert said.count('trained already') == 2
+    assert '1 of 3: student alone, seed 3: trained already' in said
+    assert re.search(r'3 of 3 \(about \d+ min left\): FGD \+ inheriting', said)
     found = json.loads((run / 'report/results.json').read_text())
     assert [(r['method'], r['seed']) for r in found['runs']] == [
         ('none', 3), ('fgd', 3), ('fgd+inherit', 3)]
@@ -54,7 +57,7 @@ def test_methods_are_trained_once_and_compared(own_data):
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():
     class Tuned(compare.Comparison):
         def __init__(self):
-            self.args = argparse.Namespace(tune=9)
+            self.args = argparse.Namespace(tune=9, detector='retinanet')
 
         def train_student(self, method, seed, weight):
             if weight == 5:
