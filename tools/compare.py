@@ -235,7 +235,9 @@ class Comparison:
 
     def pictures(self, runs: list[dict[str, Any]], folder: Path
                  ) -> tuple[list[str], list[dict[str, str]], list[str]]:
-        """Draw what the best method changed, with the first seed.
+        """Draw what RDKD changed, or else the best method.
+
+        The one of the highest mean, with the first seed.
 
         Args:
             runs (list[dict]): Every training.
@@ -247,8 +249,11 @@ class Comparison:
         """
         first = {r['method']: r for r in runs
                  if r['seed'] == self.args.seeds[0]}
-        best = max((row for row in summary(runs) if row['method'] != 'none'),
-                   key=lambda row: row['mAP'] or 0, default=None)
+        best = max(
+            (row for row in summary(runs) if row['method'] != 'none'),
+            key=lambda row: (split(row['method'])[0] == 'rdkd',
+                             row['mAP'] or 0),
+            default=None)
         if 'none' not in first or best is None:
             return [], [], []
         phases = [Phase(first[name]['phase'], first[name]['title'], self.run)
@@ -259,7 +264,7 @@ class Comparison:
         before, after, _ = shown.values()
         for info, was, became in largest_changes(
                 self.truth, before, after, PICTURES):
-            file = f'change_{info["id"]}.png'
+            file = f'change_{info["id"]}.jpg'
             draw_side_by_side(self.truth, self.data / 'images', shown, info,
                               folder / file)
             drawn.append(dict(file=file, title=(

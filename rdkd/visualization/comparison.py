@@ -63,14 +63,16 @@ def spread(value: float | None, deviation: float | None, form: str) -> str:
 
 def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """The table of :func:`summary`, its header first."""
-    table = [['method', 'weight', 'seeds', *METRICS, 'gain', 'training']]
+    first, *others = METRICS
+    table = [['method', 'weight', 'seeds', first, 'gain', *others, 'training']]
     for row in rows:
         weight = '' if row['weight'] is None else f'{row["weight"]:g}'
         table.append([
             row['title'], weight, str(row['seeds']),
-            *(spread(row[name], row[f'{name}_std'], '.1f')
-              for name in METRICS),
+            spread(row[first], row[f'{first}_std'], '.1f'),
             spread(row.get('gain'), row.get('gain_error'), '+.1f'),
+            *(spread(row[name], row[f'{name}_std'], '.1f')
+              for name in others),
             f'{row["seconds"]:.0f} s'])
     return table
 

@@ -41,7 +41,7 @@ def test_a_seed_without_a_student_alone_has_no_gain():
 def test_a_size_without_boxes_is_no_figure():
     row, = comparison.summary([dict(run, APs=None) for run in NONE])
     assert row['APs'] is None
-    assert comparison.cells([row])[1][6] == ''
+    assert comparison.cells([row])[1][7] == ''
 
 
 def test_errors_are_means_over_the_seeds():
