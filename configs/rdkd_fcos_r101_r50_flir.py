@@ -25,6 +25,7 @@ model = dict(
         direct=0.5,
         fg_weight=1.0,
         bg_weight=0.5,
+        focus=0.5,
         kv_size=16,
         reduction=4))
 custom_hooks = [

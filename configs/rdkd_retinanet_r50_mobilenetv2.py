@@ -24,6 +24,7 @@ model = dict(
         direct=0.5,
         fg_weight=1.0,
         bg_weight=0.5,
+        focus=0.5,
         kv_size=16,
         reduction=4))
 default_hooks = dict(

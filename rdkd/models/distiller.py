@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from rdkd.models.loss import DecoupledPyramidLoss
-from rdkd.models.masks import region_masks
+from rdkd.models.masks import equal_boxes, region_masks
 from rdkd.models.neck_distiller import NeckDistiller
 from rdkd.models.review import ChannelAdapter, ReviewFusion
 
@@ -20,9 +20,9 @@ class RDKDDistiller(NeckDistiller):
     error of each level.
 
     Source: RDKD (Zhang and Pan, Application Research of Computers 40(5),
-    2023).  ``direct``, ``standardize``, ``kv_size`` and ``reduction`` are
-    [our choice]; with ``direct=0, standardize=False, kv_size=None,
-    reduction=1`` the loss is the paper's.
+    2023).  ``direct``, ``standardize``, ``focus``, ``kv_size`` and
+    ``reduction`` are [our choice]; with ``direct=0, standardize=False,
+    focus=None, kv_size=None, reduction=1`` the loss is the paper's.
 
     Args:
         loss_weight (float): Weight ``lambda`` of all distillation losses.  0
@@ -41,6 +41,10 @@ class RDKDDistiller(NeckDistiller):
             ``review``.  Defaults to 0.5.
         fg_weight (float): Weight of the foreground.  Defaults to 1.
         bg_weight (float): Weight of the background.  Defaults to 0.5.
+        focus (float, optional): Inside the foreground every box weighs the
+            same, and inside both regions cells by how much they stand out in
+            the teacher's map, at this temperature (FGD, Yang et al., CVPR
+            2022); None weighs all cells of a region alike.  Defaults to 0.5.
         kv_size (int, optional): Side of the pooled keys and values of the
             position attention, None for exact attention.  Defaults to 16.
         reduction (int): How many times narrower than the levels the fusion
@@ -57,6 +61,7 @@ class RDKDDistiller(NeckDistiller):
                  direct: float = 0.5,
                  fg_weight: float = 1.0,
                  bg_weight: float = 0.5,
+                 focus: float | None = 0.5,
                  kv_size: int | None = 16,
                  reduction: int = 4) -> None:
         super().__init__(loss_weight)
@@ -67,7 +72,7 @@ class RDKDDistiller(NeckDistiller):
         self.kv_size = kv_size
         self.reduction = reduction
         self.distance = DecoupledPyramidLoss(fg_weight, bg_weight, pyramid,
-                                             standardize)
+                                             standardize, focus)
 
     def build(self, student: Sequence[int], teacher: Sequence[int]) -> None:
         """Build adapter and review."""
@@ -99,6 +104,8 @@ class RDKDDistiller(NeckDistiller):
         losses = {}
         sizes = [(x.shape[-2], x.shape[-1]) for x in teacher]
         masks = region_masks(data_samples, sizes, self.decouple)
+        if self.decouple and self.distance.focus is not None:
+            masks = equal_boxes(data_samples, masks)
         for i, (level, _) in enumerate(self.pairs):
             target = self.distance.target(teacher[i], masks[i])
             distance = torch.stack([

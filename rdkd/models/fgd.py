@@ -12,8 +12,8 @@ from mmcv.cnn.bricks import ContextBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from rdkd.models.attention import full_precision
-from rdkd.models.masks import covered_cells, region_masks, stack_boxes
+from rdkd.models.attention import full_precision, prominence
+from rdkd.models.masks import equal_boxes, region_masks
 from rdkd.models.neck_distiller import NeckDistiller
 from rdkd.models.review import ChannelAdapter
 
@@ -32,12 +32,9 @@ def spatial_and_channel_attention(x: Tensor, temperature: float
     Returns:
         tuple[Tensor, Tensor]: Shapes ``(N, 1, H, W)`` and ``(N, C, 1, 1)``.
     """
-    n, channels, height, width = x.shape
-    strength = x.abs()
-    positions = (strength.mean(dim=1).flatten(1) / temperature).softmax(dim=1)
-    of_channels = (strength.mean(dim=(2, 3)) / temperature).softmax(dim=1)
-    return (height * width * positions.view(n, 1, height, width),
-            channels * of_channels[..., None, None])
+    of_channels = (x.abs().mean(dim=(2, 3)) / temperature).softmax(dim=1)
+    return (prominence(x, temperature),
+            x.shape[1] * of_channels[..., None, None])
 
 
 def focal_weights(data_samples: Sequence[Any],
@@ -57,17 +54,10 @@ def focal_weights(data_samples: Sequence[Any],
     Returns:
         list[tuple[Tensor, Tensor]]: For each level two, ``(N, 1, H_l, W_l)``.
     """
-    image_size = tuple(data_samples[0].batch_input_shape[:2])
-    boxes = stack_boxes([each.gt_instances for each in data_samples])
     weights = []
-    for map_size, masks in zip(map_sizes, region_masks(
-            data_samples, map_sizes, decouple=True), strict=True):
+    for masks in equal_boxes(data_samples, region_masks(
+            data_samples, map_sizes, decouple=True)):
         foreground, background = masks.split(1, dim=1)
-        rows, columns = covered_cells(boxes, image_size, map_size)
-        area = (rows.sum(dim=2) * columns.sum(dim=2)).clamp(min=1)
-        by_box = rows[..., None] * (columns / area[..., None])[:, :, None]
-        if by_box.shape[1]:
-            foreground = foreground * by_box.amax(dim=1, keepdim=True)
         count = background.sum(dim=(2, 3), keepdim=True).clamp(min=1)
         weights.append((foreground, background / count))
     return weights

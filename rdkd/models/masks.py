@@ -112,3 +112,32 @@ def region_masks(data_samples: Sequence[Any],
             crowds, image_size, map_size)
         masks.append(torch.stack([foreground, background], dim=1).float())
     return masks
+
+
+def equal_boxes(data_samples: Sequence[Any], masks: Sequence[Tensor]
+                ) -> list[Tensor]:
+    """Let every box weigh the same in the foreground, large or small.
+
+    A cell weighs one over the number of cells its box covers, the largest
+    such weight where boxes overlap (FGD, Yang et al., CVPR 2022, equation 6).
+
+    Args:
+        data_samples (Sequence[DetDataSample]): As for :func:`region_masks`.
+        masks (Sequence[Tensor]): Of :func:`region_masks`, with two regions.
+
+    Returns:
+        list[Tensor]: Same shapes; the background is as it was.
+    """
+    image_size = tuple(data_samples[0].batch_input_shape[:2])
+    boxes = stack_boxes([each.gt_instances for each in data_samples])
+    if not boxes.shape[1]:
+        return list(masks)
+    weighted = []
+    for mask in masks:
+        rows, columns = covered_cells(
+            boxes, image_size, (mask.shape[-2], mask.shape[-1]))
+        area = (rows.sum(dim=2) * columns.sum(dim=2)).clamp(min=1)
+        by_box = rows[..., None] * (columns / area[..., None])[:, :, None]
+        foreground = mask[:, :1] * by_box.amax(dim=1, keepdim=True)
+        weighted.append(torch.cat([foreground, mask[:, 1:]], dim=1))
+    return weighted

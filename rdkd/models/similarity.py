@@ -61,7 +61,8 @@ def region_scales(masks: Tensor, pool_sizes: Sequence[int] = (4, 2, 1)
     both sides of the map is skipped.
 
     Args:
-        masks (Tensor): Shape ``(N, R, H, W)``, values 0 and 1: ``R`` regions.
+        masks (Tensor): Shape ``(N, R, H, W)``: ``R`` regions; 0 outside, 1 or
+            another positive weight of the cell inside.
         pool_sizes (Sequence[int]): Sides of the pooled maps.  Defaults to
             (4, 2, 1); empty for the full size alone.
 
@@ -72,7 +73,8 @@ def region_scales(masks: Tensor, pool_sizes: Sequence[int] = (4, 2, 1)
     sizes = [(0.5**i, size) for i, size in enumerate(pool_sizes, start=1)
              if size < min(height, width)]
     total = 1 + sum(importance for importance, _ in sizes)
-    area = masks.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    area = masks.sum(dim=(2, 3), keepdim=True)
+    area = torch.where(area > 0, area, torch.ones_like(area))
     pools, weights = [], []
     for importance, size in sizes:
         rows = pooling_matrix(height, size, masks)
@@ -91,7 +93,7 @@ def region_scales(masks: Tensor, pool_sizes: Sequence[int] = (4, 2, 1)
     weight = torch.cat(weights, dim=2)  # (N, R, cells of all pooled maps)
     one_region = torch.eye(regions, dtype=masks.dtype, device=masks.device)
     return Scales(
-        masks.amax(dim=1, keepdim=True),
+        (masks.amax(dim=1, keepdim=True) > 0).to(masks.dtype),
         (masks / area / total).flatten(2),
         torch.cat(pools, dim=2).flatten(1, 2),
         (weight[..., None] * one_region[:, None]).flatten(1, 2))

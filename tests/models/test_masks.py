@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from rdkd.models.masks import boxes_to_mask, region_masks
+from rdkd.models.masks import boxes_to_mask, equal_boxes, region_masks
 
 
 def literal_mask(boxes, image_size, map_size):
@@ -141,3 +141,24 @@ def test_a_batch_at_all_levels_is_its_images_one_by_one(images, ignored):
             crowd = literal_mask(ignored, (128, 128), size)
             assert torch.equal(level[i, 0].bool(), covered & valid)
             assert torch.equal(level[i, 1].bool(), valid & ~covered & ~crowd)
+
+
+def test_every_box_weighs_the_same():
+    samples = [sample([[0., 0., 16., 8.], [32., 32., 64., 64.]], (64, 64)),
+               sample([], (64, 64))]
+    masks = region_masks(samples, [(8, 8), (4, 4)], True)
+    for mask, weights in zip(masks, equal_boxes(samples, masks), strict=True):
+        assert torch.equal(weights[:, 1], mask[:, 1])
+        assert torch.equal(weights[:, 0] > 0, mask[:, 0] > 0)
+        assert weights[0, 0].sum() == 2  # one for each box
+        assert weights[1, 0].sum() == 0
+    alone, = equal_boxes(samples[1:], region_masks(samples[1:], [(8, 8)],
+                                                   True))
+    assert torch.equal(alone[0, 1], torch.ones(8, 8))
+
+
+def test_where_boxes_overlap_the_smaller_one_counts():
+    both = [sample([[0., 0., 64., 64.], [0., 0., 16., 16.]], (64, 64))]
+    weights, = equal_boxes(both, region_masks(both, [(4, 4)], True))
+    assert weights[0, 0, 0, 0] == 1
+    assert weights[0, 0, 1:].eq(1 / 16).all()

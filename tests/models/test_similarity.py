@@ -19,6 +19,13 @@ def draw(*shape, seed=0):
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
+def random_weights(n, r, h, w, seed=0):
+    """Masks whose cells weigh something between 0 and 2."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = 2 * torch.rand(n, r, h, w, generator=generator).double()
+    return random_masks(n, r, h, w, seed) * weights
+
+
 def random_masks(n, r, h, w, seed=0):
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 2, (n, r, h, w), generator=generator).double()
@@ -50,7 +57,7 @@ def literal_distance(student, teacher, mask, sizes):
         for column in range(width):
             if mask[row, column]:
                 d = student[:, row, column] - teacher[:, row, column]
-                total = total + (d**2).sum()
+                total = total + mask[row, column] * (d**2).sum()
     total = total / (channels * mask.sum())
     for i, size in enumerate(sizes):
         if size >= min(height, width):
@@ -74,13 +81,21 @@ def literal_distance(student, teacher, mask, sizes):
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 99))
 def test_promise_6_distance_is_the_literal_one(height, width, seed):
     student, teacher = draw(2, 2, 3, height, width, seed=seed)
-    masks = random_masks(2, 2, height, width, seed)
-    found = distance(student, teacher, masks)
-    for n in range(2):
-        for r in range(2):
-            torch.testing.assert_close(
-                found[n, r], literal_distance(student[n], teacher[n],
-                                              masks[n, r], (4, 2, 1)))
+    for draw_masks in (random_masks, random_weights):
+        masks = draw_masks(2, 2, height, width, seed)
+        found = distance(student, teacher, masks)
+        for n in range(2):
+            for r in range(2):
+                torch.testing.assert_close(
+                    found[n, r], literal_distance(student[n], teacher[n],
+                                                  masks[n, r], (4, 2, 1)))
+
+
+def test_only_the_ratio_of_weights_in_a_region_counts():
+    student, teacher = draw(2, 2, 3, 8, 8)
+    masks = random_weights(2, 2, 8, 8)
+    torch.testing.assert_close(distance(student, teacher, masks),
+                               distance(student, teacher, 1e-3 * masks))
 
 
 def test_promise_6_zero_where_equal_and_positive_where_not():
@@ -129,7 +144,7 @@ def test_promise_6_standardized_distance_is_the_literal_one():
     """Value and gradient, the gradient by autograd of the literal form."""
     x, teacher = draw(2, 2, 3, 7, 6)
     x.requires_grad_()
-    masks = random_masks(2, 2, 7, 6)
+    masks = random_weights(2, 2, 7, 6)
     masks[0, :, 4:] = 0  # padding
     scales = region_scales(masks)
     found = region_distance(x, standardize(teacher, scales.valid)[0], scales,
@@ -222,3 +237,30 @@ def test_promise_6_loss_is_computed_in_float32_under_autocast():
     with torch.autocast('cpu', dtype=torch.bfloat16):
         mixed = loss([student], [teacher])
     torch.testing.assert_close(mixed, loss([student], [teacher]))
+
+
+def test_focus_weighs_cells_by_how_they_stand_out_in_the_teacher():
+    student, teacher = draw(2, 2, 4, 8, 8)
+    masks = random_masks(2, 1, 8, 8)
+    masks = torch.cat([masks, 1 - masks], dim=1)
+    weighted = torch.empty_like(masks)
+    for n in range(2):
+        strength = torch.stack([teacher[n, :, i, j].abs().mean() / .7
+                                for i in range(8) for j in range(8)]).exp()
+        weighted[n] = masks[n] * (64 * strength / strength.sum()).view(8, 8)
+    focused = DecoupledPyramidLoss(standardize=False, focus=.7)
+    plain = DecoupledPyramidLoss(standardize=False)
+    found = focused([student], [teacher], [masks])
+    torch.testing.assert_close(
+        found, plain([student], [teacher], [weighted]))
+    assert found != plain([student], [teacher], [masks])
+
+
+def test_promise_6_focus_on_an_extreme_map_is_finite():
+    teacher = torch.zeros(1, 2, 4, 4)
+    teacher[..., 0, 0] = 1e4  # elsewhere the softmax is 0
+    student = torch.randn(1, 2, 4, 4).requires_grad_()
+    loss = DecoupledPyramidLoss(focus=.5)([student], [teacher])
+    grad, = torch.autograd.grad(loss, student)
+    assert loss.isfinite()
+    assert grad.isfinite().all()
