@@ -6,7 +6,10 @@ Detection Errors", ECCV 2020), by its authors' library ``tidecv``.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tidecv import TIDE, Data
+import matplotlib
+
+with matplotlib.rc_context():  # it changes the style of every figure
+    from tidecv import TIDE, Data
 
 #: TIDE's types, in words.
 TYPES = dict(Miss='missed', Bkg='false', Cls='wrong class',

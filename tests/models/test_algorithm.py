@@ -216,7 +216,8 @@ def test_every_switch_changes_the_loss_or_what_learns(rdkd_cfg, batch, switch):
 
 def test_every_switch_off_is_plain_feature_distillation(rdkd_cfg, batch):
     model = build(rdkd_cfg, review=False, attention=False, decouple=False,
-                  pyramid=False, standardize=False, loss_weight=3.)
+                  pyramid=False, standardize=False, focus=None,
+                  loss_weight=3.)
     losses = model(**copy.deepcopy(batch), mode='loss')
     assert not list(model.distiller.parameters())
     with torch.no_grad():
