@@ -1,5 +1,5 @@
 """From two detectors' configs to a distillation config."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,12 +192,18 @@ def of_one_kind(student: Mapping[str, Any], teacher: Mapping[str, Any]
     Then the student can start with the teacher's neck and heads; a head of
     another kind shares some names and shapes, but does not fit.
     """
-    def kinds(model: Mapping[str, Any]) -> list[Any]:
-        parts = [model, *(model.get(name) or {} for name in (
-            'neck', 'bbox_head', 'rpn_head', 'roi_head'))]
-        return [_name(part) if 'type' in part else None for part in parts]
+    def kind(part: Any) -> Any:
+        if isinstance(part, Sequence) and not isinstance(part, str):
+            return [kind(each) for each in part]
+        if not isinstance(part, Mapping):
+            return part
+        # What a part is made of, and what its outputs mean.
+        return [_name(part), *(kind(part.get(name)) for name in (
+            'neck', 'bbox_head', 'rpn_head', 'roi_head', 'anchor_generator',
+            'bbox_coder', 'norm_on_bbox', 'strides', 'scales', 'ratios',
+            'octave_base_scale', 'scales_per_octave', 'target_stds'))]
 
-    return kinds(student) == kinds(teacher)
+    return bool(kind(student) == kind(teacher))
 
 
 def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:

@@ -11,7 +11,7 @@ import rdkd
 from rdkd.config import load_config
 from rdkd.datasets.preflight import class_counts
 from rdkd.datasets.synthetic import CLASSES
-from rdkd.distill import make_plan, probe
+from rdkd.distill import make_plan, of_one_kind, probe
 from rdkd.engine.launch import set_resume, student_config
 from rdkd.errors import InputError
 from rdkd.models.levels import neck_levels
@@ -251,3 +251,20 @@ def test_a_preprocessor_beside_the_model_counts(pair, tmp_path):
     assert model._given.mean != model._wanted.mean
     by_name = dict(cfg.model, teacher=names[1])
     assert MODELS.build(by_name)._wanted.mean == (1., 2., 3.)
+
+
+def test_detectors_of_one_kind():
+    retina = dict(type='RetinaNet', neck=dict(type='FPN', out_channels=64),
+                  bbox_head=dict(type='RetinaHead', anchor_generator=dict(
+                      type='AnchorGenerator', ratios=[.5, 1., 2.])))
+    wider = deepcopy(retina)
+    wider['neck']['out_channels'] = 256
+    assert of_one_kind(retina, wider)
+    for change in (
+            lambda m: m['bbox_head']['anchor_generator'].update(ratios=[1.]),
+            lambda m: m['bbox_head'].update(norm_on_bbox=True),
+            lambda m: m.update(neck=[m['neck'], dict(type='BFP')]),
+            lambda m: m.update(roi_head=dict(type='StandardRoIHead'))):
+        other = deepcopy(retina)
+        change(other)
+        assert not of_one_kind(retina, other)

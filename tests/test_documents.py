@@ -66,7 +66,8 @@ def code(text):
 
 def commands(text):
     """The commands among it that run a script or tests of the project."""
-    return [line for line in code(text)
+    lines = (re.sub(r'^(?:[A-Z_]+=\S+ )+', '', line) for line in code(text))
+    return [line for line in lines
             if re.match(r'(bash tools/|python tools/|pytest )', line)]
 
 

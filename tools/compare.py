@@ -6,6 +6,7 @@ again: interrupt it and start it again, and it goes on where it was; add
 methods or seeds later.
 """
 import argparse
+import itertools
 import json
 import os
 import shlex
@@ -27,6 +28,7 @@ from phases import (
     STUDENT,
     TEACHER,
     Phase,
+    TrainingStopped,
     add_arguments,
     check_arguments,
     console,
@@ -115,6 +117,9 @@ class Comparison:
         self.images, self.truth = (
             read_annotations(data / 'annotations' / f'{split}.json')
             for split in ('train', 'val'))
+        if all(box.get('iscrowd') for box in self.truth['annotations']):
+            raise InputError(f'{data}/annotations/val.json has no box to '
+                             'evaluate on.')
         options = [f'{name}{getattr(args, name)}' for name in (
             'epochs', 'size') if getattr(args, name)]
         name = '_'.join([data.name, args.detector, *options])
@@ -201,7 +206,7 @@ class Comparison:
             try:
                 tried.append(self.train_student(method, self.args.tune,
                                                 weight))
-            except InputError as error:
+            except TrainingStopped as error:
                 # A weight that is too large may make the loss diverge.
                 console.print(f'  {method} with weight {weight:g}: {error}')
                 tried.append(dict(
@@ -262,9 +267,9 @@ class Comparison:
         shown['teacher'] = evaluate(self.teacher, self.teacher)[1]
         drawn = []
         before, after, _ = shown.values()
-        for info, was, became in largest_changes(
-                self.truth, before, after, PICTURES):
-            file = f'change_{info["id"]}.jpg'
+        for rank, (info, was, became) in enumerate(largest_changes(
+                self.truth, before, after, PICTURES), 1):
+            file = f'change_{rank}.jpg'
             draw_side_by_side(self.truth, self.data / 'images', shown, info,
                               folder / file)
             drawn.append(dict(file=file, title=(
@@ -288,9 +293,9 @@ class Comparison:
         strides = [level.stride for level in neck_levels(
             next(iter(detectors.values())))]
         files = []
-        for info in self.truth['images'][:HEAT_MAPS]:
+        for number, info in enumerate(self.truth['images'][:HEAT_MAPS], 1):
             path = str(self.data / 'images' / info['file_name'])
-            file = f'attention_{info["id"]}.png'
+            file = f'attention_{number}.png'
             draw_attention(
                 {name: detector_attention(detector, path)
                  for name, detector in detectors.items()}, strides,
@@ -328,8 +333,18 @@ def main() -> None:
         run for base in dict.fromkeys(split(m)[0] for m in args.methods)
         for run in comparison.tune(base)]
     weights = comparison.best_weights(tuned)
-    runs = [comparison.train_student(method, seed, weights[method])
-            for seed in args.seeds for method in args.methods]
+    runs, stopped = [], []
+    for seed, method in itertools.product(args.seeds, args.methods):
+        try:
+            runs.append(comparison.train_student(method, seed,
+                                                 weights[method]))
+        except TrainingStopped as error:
+            console.print(f'  {title(method)}, seed {seed}, is left out: '
+                          f'{error}')
+            stopped.append(dict(method=method, seed=seed, why=str(error)))
+    if not runs:
+        raise InputError('every training stopped; there is nothing to '
+                         'compare.')
     table = cells(summary(runs))
     shown = Table()
     for i, name in enumerate(table[0]):
@@ -347,7 +362,7 @@ def main() -> None:
         ['python', 'tools/compare.py', *sys.argv[1:]])
     AtomicLocalBackend().put(json.dumps(dict(
         command=command, teacher=teacher, versions=versions(),
-        summary=summary(runs), runs=runs, tuning=tuned),
+        summary=summary(runs), runs=runs, stopped=stopped, tuning=tuned),
         indent=1).encode(), report / 'results.json')
     panels, drawn, attention = comparison.pictures(runs, report)
     write_comparison(

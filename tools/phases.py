@@ -44,6 +44,10 @@ TEACHER, STUDENT, DISTILLED = (
     'configs/rdkd_{}_mini.py')
 
 
+class TrainingStopped(InputError):
+    """A training that ended by itself, because its loss was not finite."""
+
+
 @dataclass(frozen=True)
 class Phase:
     """One model that is trained.
@@ -269,8 +273,10 @@ def train(phase: Phase) -> None:
         new = log.read_bytes()[said:].decode(errors='replace')
         errors = [text for text in new.splitlines()
                   if text.startswith(('error: ', 'stopped: '))]
-        raise InputError(errors[-1].partition(' ')[2] if errors else
-                         f'training failed ({phase.title}); see {log}.')
+        if not errors:
+            raise InputError(f'training failed ({phase.title}); see {log}.')
+        kind, _, message = errors[-1].partition(' ')
+        raise (TrainingStopped if kind == 'stopped:' else InputError)(message)
     done.touch()
 
 

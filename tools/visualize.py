@@ -1,6 +1,7 @@
 """Look into trained detectors: where they look, what training changed."""
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,9 @@ def load_detector(cfg: Config, checkpoint: str) -> BaseDetector:
         InputError: If the checkpoint does not fit.
     """
     detector = MODELS.build(detector_config(cfg))
+    if getattr(detector, 'neck', None) is None:
+        raise InputError(f'{type(detector).__name__} has no neck, and the '
+                         'neck\'s levels are what is drawn.')
     load_strictly(detector, detector_state_dict(
         load_checkpoint_file(checkpoint), checkpoint), checkpoint)
     detector.cfg = cfg
@@ -195,8 +199,12 @@ def compare(args: argparse.Namespace) -> None:
               'distilled': (args.config, args.distilled)}
     if args.teacher:
         models['teacher'] = args.teacher
-    found = {title: detect(*files, args.out / title.replace(' ', '_'))
-             for title, files in models.items()}
+    try:
+        found = {title: detect(*files, args.out / title.replace(' ', '_'))
+                 for title, files in models.items()}
+    except InputError:
+        shutil.rmtree(args.out)  # new, and nothing is in it but logs
+        raise
     changes = largest_changes(coco, found['student alone'],
                               found['distilled'], args.count)
     for rank, (info, was, became) in enumerate(changes, 1):

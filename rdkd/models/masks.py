@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+#: Boxes whose cells are held at once.
+BOXES = 64
+
 
 def covered_cells(boxes: Tensor, image_size: tuple[int, int],
                   map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -137,7 +140,12 @@ def equal_boxes(data_samples: Sequence[Any], masks: Sequence[Tensor]
         rows, columns = covered_cells(
             boxes, image_size, (mask.shape[-2], mask.shape[-1]))
         area = (rows.sum(dim=2) * columns.sum(dim=2)).clamp(min=1)
-        by_box = rows[..., None] * (columns / area[..., None])[:, :, None]
-        foreground = mask[:, :1] * by_box.amax(dim=1, keepdim=True)
+        weights = torch.zeros_like(mask[:, :1])
+        # Some boxes at a time: all of a crowd at once would fill the memory.
+        for some, widths in zip(rows.split(BOXES, dim=1), (
+                columns / area[..., None]).split(BOXES, dim=1), strict=True):
+            by_box = some[..., None] * widths[:, :, None]
+            weights = torch.maximum(weights, by_box.amax(dim=1, keepdim=True))
+        foreground = mask[:, :1] * weights
         weighted.append(torch.cat([foreground, mask[:, 1:]], dim=1))
     return weighted

@@ -33,8 +33,9 @@ def image_quality(coco: Mapping[str, Any],
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = {**coco, 'annotations': [
-            {'iscrowd': 0, 'area': a['bbox'][2] * a['bbox'][3], **a}
-            for a in coco['annotations']]}
+            # COCOeval takes an id of 0 for "not matched".
+            {'iscrowd': 0, 'area': a['bbox'][2] * a['bbox'][3], **a, 'id': i}
+            for i, a in enumerate(coco['annotations'], 1)]}
         truth.createIndex()
         found = truth.loadRes(drawn) if drawn else COCO()
         if not drawn:

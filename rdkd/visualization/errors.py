@@ -33,6 +33,8 @@ def error_types(coco: Mapping[str, Any],
         return {words: 100.0 * (words == 'missed')
                 for words in TYPES.values()}
     truth, found = Data('truth'), Data('detections')
+    for image in coco['images']:  # those without boxes too
+        truth.add_image(image['id'], str(image['id']))
     for box in coco['annotations']:
         add = (truth.add_ignore_region if box.get('iscrowd') else
                truth.add_ground_truth)

@@ -210,8 +210,8 @@ def draw_pictures(coco: Mapping[str, Any], images: Path,
     """
     step = max(1, len(coco['images']) // count)
     files = []
-    for info in coco['images'][::step][:count]:
-        file = f'image_{info["id"]}.png'
+    for number, info in enumerate(coco['images'][::step][:count], 1):
+        file = f'image_{number}.png'
         draw_side_by_side(
             coco, images, {each.name: each.detections for each in results},
             info, folder / file)

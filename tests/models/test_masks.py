@@ -162,3 +162,13 @@ def test_where_boxes_overlap_the_smaller_one_counts():
     weights, = equal_boxes(both, region_masks(both, [(4, 4)], True))
     assert weights[0, 0, 0, 0] == 1
     assert weights[0, 0, 1:].eq(1 / 16).all()
+
+
+def test_boxes_are_taken_some_at_a_time(monkeypatch):
+    many = [sample([[8. * i, 8. * j, 8. * i + 12, 8. * j + 9]
+                    for i in range(7) for j in range(7)], (64, 64))]
+    masks = region_masks(many, [(16, 16)], True)
+    expected, = equal_boxes(many, masks)
+    monkeypatch.setattr('rdkd.models.masks.BOXES', 5)
+    found, = equal_boxes(many, masks)
+    assert torch.equal(found, expected)

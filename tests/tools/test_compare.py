@@ -11,11 +11,10 @@ import pytest
 from browser import check_page
 from test_tools import tool
 
-from rdkd.errors import InputError
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
 import compare  # noqa: E402
+from phases import TrainingStopped  # noqa: E402
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def test_a_weight_that_diverges_is_recorded_and_not_chosen():
 
         def train_student(self, method, seed, weight):
             if weight == 5:
-                raise InputError('the loss is not finite')
+                raise TrainingStopped('the loss is not finite')
             return dict(method=method, seed=seed, weight=weight, mAP=weight)
 
     tried = Tuned().tune('pkd')

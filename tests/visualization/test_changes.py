@@ -69,3 +69,9 @@ def test_the_largest_change_comes_first_for_better_or_worse():
     assert [(info['id'], was) for info, was, _ in changes] == [(2, 1), (1, 0)]
     assert changes[0][2] == 0
     assert 0 < changes[1][2] < 1
+
+
+def test_annotation_ids_from_zero_on():
+    truth = coco((1, 3, [10, 10, 20, 20], {}))
+    truth['annotations'][0]['id'] = 0
+    assert image_quality(truth, [box(1, 3, [10, 10, 20, 20])])[1] == 1

@@ -49,3 +49,11 @@ def test_importing_tide_changes_no_figure():
             'import rdkd.visualization.errors; '
             'assert before == dict(matplotlib.rcParams)')
     subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_detections_on_an_image_without_objects_are_false():
+    truth = coco((1, 3, RIGHT, {}))
+    strong = [box(2, 3, RIGHT, score) for score in (.95, .96)]
+    assert error_types(truth, [*ALL[:1], *strong])['false'] > 50
+    # On its own, without a hit, no precision is left to mend.
+    assert error_types(truth, strong).keys() == set(TYPES.values())
