@@ -7,7 +7,7 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from rdkd.models.loss import DecoupledPyramidLoss
-from rdkd.models.masks import equal_boxes, region_masks
+from rdkd.models.masks import region_masks
 from rdkd.models.neck_distiller import NeckDistiller
 from rdkd.models.review import ChannelAdapter, ReviewFusion
 
@@ -103,9 +103,8 @@ class RDKDDistiller(NeckDistiller):
         sides = ('fg_', 'bg_') if self.decouple else ('', )
         losses = {}
         sizes = [(x.shape[-2], x.shape[-1]) for x in teacher]
-        masks = region_masks(data_samples, sizes, self.decouple)
-        if self.decouple and self.distance.focus is not None:
-            masks = equal_boxes(data_samples, masks)
+        masks = region_masks(data_samples, sizes, self.decouple,
+                             self.distance.focus is not None)
         for i, (level, _) in enumerate(self.pairs):
             target = self.distance.target(teacher[i], masks[i])
             distance = torch.stack([

@@ -13,7 +13,7 @@ from mmengine.registry import MODELS
 from torch import Tensor, nn
 
 from rdkd.models.attention import full_precision, prominence
-from rdkd.models.masks import equal_boxes, region_masks
+from rdkd.models.masks import region_masks
 from rdkd.models.neck_distiller import NeckDistiller
 from rdkd.models.review import ChannelAdapter
 
@@ -55,8 +55,8 @@ def focal_weights(data_samples: Sequence[Any],
         list[tuple[Tensor, Tensor]]: For each level two, ``(N, 1, H_l, W_l)``.
     """
     weights = []
-    for masks in equal_boxes(data_samples, region_masks(
-            data_samples, map_sizes, decouple=True)):
+    for masks in region_masks(data_samples, map_sizes, decouple=True,
+                              equal_boxes=True):
         foreground, background = masks.split(1, dim=1)
         count = background.sum(dim=(2, 3), keepdim=True).clamp(min=1)
         weights.append((foreground, background / count))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from mmdet.models.detectors import BaseDetector
+from torch import Tensor
 
 from rdkd.errors import InputError
 
@@ -89,3 +90,26 @@ def match_levels(student: Sequence[Level], teacher: Sequence[Level]
             f'{[level.stride for level in teacher]}. Choose detectors whose '
             'necks share at least one stride.')
     return pairs
+
+
+def check_sizes(strides: Sequence[int], student: Sequence[Tensor],
+                teacher: Sequence[Tensor]) -> None:
+    """Refuse maps of one stride that differ in size.
+
+    Args:
+        strides (Sequence[int]): Of the levels.
+        student (Sequence[Tensor]): Their maps, ``(N, C, H_l, W_l)``.
+        teacher (Sequence[Tensor]): The teacher's at the same strides.
+
+    Raises:
+        InputError: Names the stride and both sizes.
+    """
+    for stride, own, its in zip(strides, student, teacher, strict=True):
+        sizes = tuple(own.shape[-2:]), tuple(its.shape[-2:])
+        if sizes[0] != sizes[1]:
+            raise InputError(
+                f'at stride {stride} the student\'s map is {sizes[0]} and '
+                f'the teacher\'s {sizes[1]}: the two round odd sizes '
+                'differently. Set '
+                '`model.architecture.data_preprocessor.pad_size_divisor` to '
+                'the largest stride.')

@@ -59,6 +59,31 @@ def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
     return rows.transpose(-1, -2) @ columns > 0
 
 
+def box_weights(boxes: Tensor, image_size: tuple[int, int],
+                map_size: tuple[int, int]) -> Tensor:
+    """Weigh the cells of a feature map so that every box weighs the same.
+
+    A cell weighs one over the number of cells its box covers, the largest
+    such weight where boxes overlap, and 0 where there is no box (FGD, Yang et
+    al., CVPR 2022, equation 6).
+
+    Args: See :func:`covered_cells`; ``boxes`` of shape ``(N, K, 4)``.
+
+    Returns:
+        Tensor: float32, shape ``(N, H, W)``.
+    """
+    rows, columns = covered_cells(boxes, image_size, map_size)
+    area = (rows.sum(dim=2) * columns.sum(dim=2)).clamp(min=1)
+    weights = rows.new_zeros(len(boxes), *map_size)
+    # Some boxes at a time: all of a crowd at once would fill the memory.
+    for some, widths in zip(rows.split(BOXES, dim=1), (
+            columns / area[..., None]).split(BOXES, dim=1), strict=True):
+        if some.shape[1]:
+            by_box = some[..., None] * widths[:, :, None]
+            weights = torch.maximum(weights, by_box.amax(dim=1))
+    return weights
+
+
 def _inside_image(sizes: Tensor, image_size: tuple[int, int],
                   map_size: tuple[int, int]) -> Tensor:
     """Mark the cells that touch the image and not only its padding."""
@@ -79,7 +104,7 @@ def stack_boxes(instances: Sequence[Any]) -> Tensor:
 
 def region_masks(data_samples: Sequence[Any],
                  map_sizes: Sequence[tuple[int, int]],
-                 decouple: bool) -> list[Tensor]:
+                 decouple: bool, equal_boxes: bool = False) -> list[Tensor]:
     """Masks of the regions that are distilled apart, for a batch.
 
     Padding belongs to no region, and the cells of ignored (``iscrowd``) boxes
@@ -92,10 +117,12 @@ def region_masks(data_samples: Sequence[Any],
         map_sizes (Sequence[tuple[int, int]]): ``(H_l, W_l)`` of each level.
         decouple (bool): True for two regions, foreground and background;
             False for one, the whole image without its padding.
+        equal_boxes (bool): Weigh the cells of the foreground by
+            :func:`box_weights` and not by 1.  Defaults to False.
 
     Returns:
         list[Tensor]: For each level float32, shape ``(N, 2, H_l, W_l)`` or
-        ``(N, 1, H_l, W_l)``, values 0 and 1.
+        ``(N, 1, H_l, W_l)``; 0 outside of the region, inside 1 or the weight.
     """
     image_size = tuple(data_samples[0].batch_input_shape[:2])
     boxes = stack_boxes([each.gt_instances for each in data_samples])
@@ -110,42 +137,10 @@ def region_masks(data_samples: Sequence[Any],
         if not decouple:
             masks.append(valid[:, None].float())
             continue
-        foreground = boxes_to_mask(boxes, image_size, map_size) & valid
-        background = valid & ~foreground & ~boxes_to_mask(
+        foreground = valid * (box_weights if equal_boxes else boxes_to_mask)(
+            boxes, image_size, map_size)
+        background = valid & ~(foreground > 0) & ~boxes_to_mask(
             crowds, image_size, map_size)
-        masks.append(torch.stack([foreground, background], dim=1).float())
+        masks.append(torch.stack([foreground.float(), background.float()],
+                                 dim=1))
     return masks
-
-
-def equal_boxes(data_samples: Sequence[Any], masks: Sequence[Tensor]
-                ) -> list[Tensor]:
-    """Let every box weigh the same in the foreground, large or small.
-
-    A cell weighs one over the number of cells its box covers, the largest
-    such weight where boxes overlap (FGD, Yang et al., CVPR 2022, equation 6).
-
-    Args:
-        data_samples (Sequence[DetDataSample]): As for :func:`region_masks`.
-        masks (Sequence[Tensor]): Of :func:`region_masks`, with two regions.
-
-    Returns:
-        list[Tensor]: Same shapes; the background is as it was.
-    """
-    image_size = tuple(data_samples[0].batch_input_shape[:2])
-    boxes = stack_boxes([each.gt_instances for each in data_samples])
-    if not boxes.shape[1]:
-        return list(masks)
-    weighted = []
-    for mask in masks:
-        rows, columns = covered_cells(
-            boxes, image_size, (mask.shape[-2], mask.shape[-1]))
-        area = (rows.sum(dim=2) * columns.sum(dim=2)).clamp(min=1)
-        weights = torch.zeros_like(mask[:, :1])
-        # Some boxes at a time: all of a crowd at once would fill the memory.
-        for some, widths in zip(rows.split(BOXES, dim=1), (
-                columns / area[..., None]).split(BOXES, dim=1), strict=True):
-            by_box = some[..., None] * widths[:, :, None]
-            weights = torch.maximum(weights, by_box.amax(dim=1, keepdim=True))
-        foreground = mask[:, :1] * weights
-        weighted.append(torch.cat([foreground, mask[:, 1:]], dim=1))
-    return weighted

@@ -7,9 +7,13 @@ from mmengine.registry import MODELS
 from mmrazor.models.distillers import ConfigurableDistiller
 from torch import Tensor, nn
 
-from rdkd.errors import InputError
 from rdkd.models.attention import full_precision
-from rdkd.models.levels import Level, match_levels, neck_levels
+from rdkd.models.levels import (
+    Level,
+    check_sizes,
+    match_levels,
+    neck_levels,
+)
 
 _NECK = dict(neck=dict(type='ModuleOutputs', source='neck'))
 
@@ -72,18 +76,11 @@ class NeckDistiller(ConfigurableDistiller):
         """
         student_neck = self.get_record('neck', from_student=True)
         teacher_neck = self.get_record('neck', from_student=False)
-        for level, other in self.pairs:
-            own = tuple(student_neck[level.index].shape[-2:])
-            its = tuple(teacher_neck[other.index].shape[-2:])
-            if own != its:
-                raise InputError(
-                    f'at stride {level.stride} the student\'s map is {own} '
-                    f'and the teacher\'s {its}: the two round odd sizes '
-                    'differently. Set '
-                    '`model.architecture.data_preprocessor.pad_size_divisor` '
-                    'to the largest stride.')
-        return ([student_neck[level.index] for level, _ in self.pairs],
-                [teacher_neck[level.index] for _, level in self.pairs])
+        student = [student_neck[level.index] for level, _ in self.pairs]
+        teacher = [teacher_neck[level.index] for _, level in self.pairs]
+        check_sizes([level.stride for level, _ in self.pairs], student,
+                    teacher)
+        return student, teacher
 
     def compute_distill_losses(self, data_samples: Sequence[Any]
                                ) -> dict[str, Tensor]:

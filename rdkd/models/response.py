@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from rdkd.errors import InputError
 from rdkd.models.attention import full_precision
+from rdkd.models.levels import check_sizes
 from rdkd.models.masks import region_masks
 
 
@@ -164,15 +165,9 @@ class ResponseLoss(nn.Module):
         head = self.student_head
         student = self.recorder.get_recorder('head').get_record_data()
         self.recorder.get_recorder('head').reset_data_buffer()
-        sizes, others = ([(x.shape[-2], x.shape[-1]) for x in outs[0]]
-                         for outs in (student, teacher))
-        if sizes != others:
-            raise InputError(
-                f'the maps of the student\'s head are {sizes} and those of '
-                f'the teacher\'s {others}: the two round odd sizes '
-                'differently. Set '
-                '`model.architecture.data_preprocessor.pad_size_divisor` to '
-                'the largest stride.')
+        check_sizes([s[0] for s in head.prior_generator.strides], student[0],
+                    teacher[0])
+        sizes = [(x.shape[-2], x.shape[-1]) for x in student[0]]
         with torch.autocast(student[0][0].device.type, enabled=False):
             priors = head.prior_generator.grid_priors(
                 sizes, dtype=torch.float32, device=student[0][0].device)

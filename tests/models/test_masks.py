@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from rdkd.models.masks import boxes_to_mask, equal_boxes, region_masks
+from rdkd.models.masks import boxes_to_mask, region_masks
 
 
 def literal_mask(boxes, image_size, map_size):
@@ -147,19 +147,19 @@ def test_every_box_weighs_the_same():
     samples = [sample([[0., 0., 16., 8.], [32., 32., 64., 64.]], (64, 64)),
                sample([], (64, 64))]
     masks = region_masks(samples, [(8, 8), (4, 4)], True)
-    for mask, weights in zip(masks, equal_boxes(samples, masks), strict=True):
+    weighted = region_masks(samples, [(8, 8), (4, 4)], True, True)
+    for mask, weights in zip(masks, weighted, strict=True):
         assert torch.equal(weights[:, 1], mask[:, 1])
         assert torch.equal(weights[:, 0] > 0, mask[:, 0] > 0)
         assert weights[0, 0].sum() == 2  # one for each box
         assert weights[1, 0].sum() == 0
-    alone, = equal_boxes(samples[1:], region_masks(samples[1:], [(8, 8)],
-                                                   True))
+    alone, = region_masks(samples[1:], [(8, 8)], True, True)
     assert torch.equal(alone[0, 1], torch.ones(8, 8))
 
 
 def test_where_boxes_overlap_the_smaller_one_counts():
     both = [sample([[0., 0., 64., 64.], [0., 0., 16., 16.]], (64, 64))]
-    weights, = equal_boxes(both, region_masks(both, [(4, 4)], True))
+    weights, = region_masks(both, [(4, 4)], True, True)
     assert weights[0, 0, 0, 0] == 1
     assert weights[0, 0, 1:].eq(1 / 16).all()
 
@@ -167,8 +167,7 @@ def test_where_boxes_overlap_the_smaller_one_counts():
 def test_boxes_are_taken_some_at_a_time(monkeypatch):
     many = [sample([[8. * i, 8. * j, 8. * i + 12, 8. * j + 9]
                     for i in range(7) for j in range(7)], (64, 64))]
-    masks = region_masks(many, [(16, 16)], True)
-    expected, = equal_boxes(many, masks)
+    expected, = region_masks(many, [(16, 16)], True, True)
     monkeypatch.setattr('rdkd.models.masks.BOXES', 5)
-    found, = equal_boxes(many, masks)
+    found, = region_masks(many, [(16, 16)], True, True)
     assert torch.equal(found, expected)
