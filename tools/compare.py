@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from methods import EXTRAS, METHODS, distillation, split, title
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from phases import (
     DISTILLED,
     ROOT,
@@ -36,17 +35,16 @@ from phases import (
     lock_run,
     mini_config,
     prepare_data,
+    print_table,
     train,
     versions,
 )
-from rich.table import Table
-from visualize import load_detector
+from visualize import attention_figures
 
 from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.engine import AtomicLocalBackend
 from rdkd.engine.cli import readable_errors
 from rdkd.errors import InputError
-from rdkd.models.levels import neck_levels
 from rdkd.visualization.changes import largest_changes
 from rdkd.visualization.comparison import (
     METRICS,
@@ -55,11 +53,7 @@ from rdkd.visualization.comparison import (
     write_comparison,
 )
 from rdkd.visualization.errors import error_types
-from rdkd.visualization.heatmap import (
-    detector_attention,
-    draw_attention,
-    read_image,
-)
+from rdkd.visualization.heatmap import read_image
 from rdkd.visualization.report import (
     draw_side_by_side,
     log_entries,
@@ -219,7 +213,7 @@ class Comparison:
         base, _ = split(method)
         if base != 'rdkd':
             return METHODS[base].weights
-        stated: float = Config.fromfile(DISTILLED.format(
+        stated: float = Config.fromfile(ROOT / DISTILLED.format(
             self.args.detector)).model.distiller.loss_weight
         return stated, stated / 2, stated * 2
 
@@ -238,7 +232,8 @@ class Comparison:
                              if own else self.default_weight(name))
         return weights
 
-    def pictures(self, runs: list[dict[str, Any]], folder: Path
+    def pictures(self, runs: list[dict[str, Any]],
+                 rows: list[dict[str, Any]], folder: Path
                  ) -> tuple[list[str], list[dict[str, str]], list[str]]:
         """Draw what RDKD changed, or else the best method.
 
@@ -246,6 +241,7 @@ class Comparison:
 
         Args:
             runs (list[dict]): Every training.
+            rows (list[dict]): Their summary.
             folder (Path): Receives the files.
 
         Returns:
@@ -255,13 +251,13 @@ class Comparison:
         first = {r['method']: r for r in runs
                  if r['seed'] == self.args.seeds[0]}
         best = max(
-            (row for row in summary(runs) if row['method'] != 'none'),
+            (row for row in rows if row['method'] != 'none'),
             key=lambda row: (split(row['method'])[0] == 'rdkd',
                              row['mAP'] or 0),
             default=None)
         if 'none' not in first or best is None:
             return [], [], []
-        phases = [Phase(first[name]['phase'], first[name]['title'], self.run)
+        phases = [self.phase(first[name])
                   for name in ('none', best['method'])]
         shown = {each.title: evaluate(each, self.alone)[1] for each in phases}
         shown['teacher'] = evaluate(self.teacher, self.teacher)[1]
@@ -286,22 +282,20 @@ class Comparison:
         Returns:
             list[str]: Files in the folder.
         """
-        cfg = self.alone.read()
-        init_default_scope('mmdet')
-        detectors = {r['title']: load_detector(
-            cfg, str(Phase(r['phase'], '', self.run).deployed)) for r in runs}
-        strides = [level.stride for level in neck_levels(
-            next(iter(detectors.values())))]
+        images = [str(self.data / 'images' / info['file_name'])
+                  for info in self.truth['images'][:HEAT_MAPS]]
         files = []
-        for number, info in enumerate(self.truth['images'][:HEAT_MAPS], 1):
-            path = str(self.data / 'images' / info['file_name'])
-            file = f'attention_{number}.png'
-            draw_attention(
-                {name: detector_attention(detector, path)
-                 for name, detector in detectors.items()}, strides,
-                read_image(path)).savefig(folder / file)
-            files.append(file)
+        for number, (_, figure) in enumerate(attention_figures(
+                self.alone.read(),
+                {r['title']: str(self.phase(r).deployed) for r in runs},
+                {path: read_image(path) for path in images}), 1):
+            files.append(f'attention_{number}.png')
+            figure.savefig(folder / files[-1])
         return files
+
+    def phase(self, run: dict[str, Any]) -> Phase:
+        """The phase of a student that was trained."""
+        return Phase(run['phase'], run['title'], self.run)
 
 
 def percent(value: float) -> float | None:
@@ -345,13 +339,8 @@ def main() -> None:
     if not runs:
         raise InputError('every training stopped; there is nothing to '
                          'compare.')
-    table = cells(summary(runs))
-    shown = Table()
-    for i, name in enumerate(table[0]):
-        shown.add_column(name, justify='right' if i else 'left')
-    for row in table[1:]:
-        shown.add_row(*row)
-    console.print(shown)
+    rows = summary(runs)
+    print_table(cells(rows))
     # Made anew from what is kept of the runs.
     report = comparison.run / 'report'
     shutil.rmtree(report, ignore_errors=True)
@@ -360,15 +349,16 @@ def main() -> None:
     threads = f'OMP_NUM_THREADS={torch.get_num_threads()}'
     command = f'{threads} ' + shlex.join(
         ['python', 'tools/compare.py', *sys.argv[1:]])
+    used = versions()
     AtomicLocalBackend().put(json.dumps(dict(
-        command=command, teacher=teacher, versions=versions(),
-        summary=summary(runs), runs=runs, stopped=stopped, tuning=tuned),
-        indent=1).encode(), report / 'results.json')
-    panels, drawn, attention = comparison.pictures(runs, report)
+        command=command, teacher=teacher, versions=used, summary=rows,
+        runs=runs, stopped=stopped, tuning=tuned), indent=1).encode(),
+        report / 'results.json')
+    panels, drawn, attention = comparison.pictures(runs, rows, report)
     write_comparison(
         report, title=f'{args.detector} on {comparison.data.name}: '
         'distillation methods', teacher=teacher, command=command,
-        versions=versions(), runs=runs, tuning=tuned, panels=panels,
+        versions=used, runs=runs, tuning=tuned, panels=panels,
         pictures=drawn, attention=attention)
     console.print(f'The teacher has {teacher:.1f} mAP. Table, curves, '
                   'pictures and raw results: '

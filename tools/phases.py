@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -29,6 +30,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from rdkd.checkpoint import latest_checkpoint
 from rdkd.datasets.synthetic import Spec, make_dataset
@@ -155,6 +157,17 @@ def progress(to: Console = console) -> Progress:
                     TextColumn('{task.percentage:>3.0f}%'),
                     TimeElapsedColumn(), TextColumn('left:'),
                     TimeRemainingColumn(), console=to)
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, its header first, figures to the right."""
+    header, *body = rows
+    table = Table()
+    for i, name in enumerate(header):
+        table.add_column(name, justify='right' if i else 'left')
+    for row in body:
+        table.add_row(*row)
+    console.print(table)
 
 
 def prepare_data(given: Path | None) -> Path:
@@ -292,6 +305,34 @@ def environment() -> dict[str, str]:
                 PYTHONUNBUFFERED='1')
 
 
+def run_tool(name: str, *arguments: str | Path, about: str,
+             cwd: Path | None = None) -> None:
+    """Run one of the tools as a process, quietly.
+
+    Args:
+        name (str): Of its file.
+        *arguments: Its command line.
+        about (str): What it is run for, for the message.
+        cwd (Path, optional): Where.  Defaults to the current folder.
+
+    Raises:
+        InputError: With the end of what it said, if it fails.
+    """
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / name), *map(str, arguments)],
+        cwd=cwd, env=environment(), preexec_fn=end_with_parent,
+        capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f'{name} failed ({about}):\n{done.stdout[-2000:]}'
+                         f'{done.stderr[-2000:]}')
+
+
+def read_detections(prefix: Path) -> list[dict[str, Any]]:
+    """What ``tools/test.py --outfile-prefix`` wrote; no file is none."""
+    file = Path(f'{prefix}.bbox.json')
+    return json.loads(file.read_text()) if file.is_file() else []
+
+
 def evaluate(phase: Phase, plain: Phase
              ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """Export the deployed model and evaluate what was exported.
@@ -312,24 +353,15 @@ def evaluate(phase: Phase, plain: Phase
             and scores.stat().st_mtime_ns > trained.stat().st_mtime_ns):
         phase.deployed.unlink(missing_ok=True)  # made again from its source
         shutil.rmtree(results, ignore_errors=True)
-        for command in (
-            ['export_student.py', str(trained), str(phase.deployed)],
-            ['test.py', str(plain.config), str(phase.deployed), '--work-dir',
-             str(results), '--outfile-prefix', str(results / 'val')]):
-            done = subprocess.run(
-                [sys.executable, str(ROOT / 'tools' / command[0]),
-                 *command[1:]], cwd=ROOT, env=environment(),
-                preexec_fn=end_with_parent, capture_output=True, text=True,
-                check=False)
-            if done.returncode:
-                raise InputError(f'{command[0]} failed '
-                                 f'({phase.title}):\n{done.stdout[-2000:]}'
-                                 f'{done.stderr[-2000:]}')
+        run_tool('export_student.py', trained, phase.deployed,
+                 about=phase.title, cwd=ROOT)
+        run_tool('test.py', plain.config, phase.deployed, '--work-dir',
+                 results, '--outfile-prefix', results / 'val',
+                 about=phase.title, cwd=ROOT)
         measured = next(results.glob('[0-9]*/[0-9]*.json')).read_text()
         AtomicLocalBackend().put(measured.encode(), scores)
     # CocoMetric gives no score when nothing at all is detected.
-    file = results / 'val.bbox.json'
-    detections = json.loads(file.read_text()) if file.is_file() else []
     nothing = {f'coco/bbox_{key}': 0.0 for key in (
         'mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')}
-    return nothing | json.loads(scores.read_text()), detections
+    return (nothing | json.loads(scores.read_text()),
+            read_detections(results / 'val'))

@@ -30,10 +30,10 @@ from phases import (
     lock_run,
     mini_config,
     prepare_data,
+    print_table,
     train,
     versions,
 )
-from rich.table import Table
 
 from rdkd.checkpoint import (
     detector_state_dict,
@@ -127,15 +127,6 @@ def measure_speed(phases: dict[str, Phase], rounds: int = 15
             for name, model in models.items()}
 
 
-def print_table(results: list[Result]) -> None:
-    table = Table()
-    for i, name in enumerate(HEADER):
-        table.add_column(name, justify='right' if i else 'left')
-    for row in table_rows(results):
-        table.add_row(*row)
-    console.print(table)
-
-
 def main() -> None:
     args = parse_args()
     run = run_folder(args)
@@ -181,7 +172,7 @@ def main() -> None:
     latest = run.parent / 'report'
     shutil.rmtree(latest, ignore_errors=True)
     shutil.copytree(run / 'report', latest)
-    print_table(results)
+    print_table([HEADER, *table_rows(results)])
     console.print(f'RDKD: {distilled - alone:+.1f} mAP. Report: '
                   f'{(run / "report" / "index.html").relative_to(ROOT)} '
                   f'(the latest is also in {latest.relative_to(ROOT)})',

@@ -1,16 +1,17 @@
 """Look into trained detectors: where they look, what training changed."""
 import argparse
-import json
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from mmdet.models.detectors import BaseDetector
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import MODELS, init_default_scope
+from numpy.typing import NDArray
+from phases import read_detections, run_tool
 
 from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
 from rdkd.config import detector_config, load_config
@@ -117,6 +118,30 @@ def load_detector(cfg: Config, checkpoint: str) -> BaseDetector:
     return detector.to(get_device()).eval()
 
 
+def attention_figures(cfg: Config, checkpoints: Mapping[str, str],
+                      images: Mapping[str, NDArray[Any]]
+                      ) -> Iterator[tuple[str, Figure]]:
+    """Draw where checkpoints of one detector look.
+
+    Args:
+        cfg (Config): As for :func:`load_detector`.
+        checkpoints (Mapping[str, str]): Files or URLs by title.
+        images (Mapping[str, NDArray]): RGB images by path.
+
+    Yields:
+        tuple[str, Figure]: The path of each image and its figure.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    detectors = {title: load_detector(cfg, checkpoint)
+                 for title, checkpoint in checkpoints.items()}
+    strides = [level.stride
+               for level in neck_levels(next(iter(detectors.values())))]
+    for path, image in images.items():
+        maps = {title: detector_attention(detector, path)
+                for title, detector in detectors.items()}
+        yield path, draw_attention(maps, strides, image)
+
+
 def new_files(images: list[str], folder: Path) -> dict[str, Path]:
     """The figure's file for each image.
 
@@ -146,16 +171,9 @@ def attention(args: argparse.Namespace) -> None:
     files = new_files(args.images, args.out)
     images = {path: read_image(path) for path in args.images}
     cfg = student_config(load_config(args.config))
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    detectors = {title: load_detector(cfg, checkpoint)
-                 for title, checkpoint in checkpoints.items()}
-    strides = [level.stride
-               for level in neck_levels(next(iter(detectors.values())))]
-    args.out.mkdir(parents=True, exist_ok=True)
-    for path, image in images.items():
-        maps = {title: detector_attention(detector, path)
-                for title, detector in detectors.items()}
-        draw_attention(maps, strides, image).savefig(files[path])
+    for path, figure in attention_figures(cfg, checkpoints, images):
+        args.out.mkdir(parents=True, exist_ok=True)
+        figure.savefig(files[path])
         print(files[path])
 
 
@@ -167,17 +185,11 @@ def detect(config: str, checkpoint: str, prefix: Path
         list[dict]: The detections in COCO's format, kept as
         ``PREFIX.bbox.json``.
     """
-    tool = Path(__file__).with_name('test.py')
     print(f'detecting with {checkpoint}', flush=True)
-    done = subprocess.run(
-        [sys.executable, str(tool), config, checkpoint, '--work-dir',
-         str(prefix.with_suffix('.log')), '--outfile-prefix', str(prefix)],
-        capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(f'{tool.name} failed for {checkpoint}:\n'
-                         f'{done.stdout[-1000:]}{done.stderr[-2000:]}')
-    file = Path(f'{prefix}.bbox.json')  # none if nothing was detected
-    return json.loads(file.read_text()) if file.is_file() else []
+    run_tool('test.py', config, checkpoint, '--work-dir',
+             prefix.with_suffix('.log'), '--outfile-prefix', prefix,
+             about=checkpoint)
+    return read_detections(prefix)
 
 
 def compare(args: argparse.Namespace) -> None:

@@ -63,6 +63,7 @@ def call(monkeypatch, *arguments):
     """The tool in this process: its exit."""
     path = ROOT / 'tools/visualize.py'
     monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
+    monkeypatch.syspath_prepend(str(path.parent))  # as Python does
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(path), run_name='__main__')
     return stop.value.code
