@@ -34,6 +34,15 @@ def trained_teacher_files(teacher_files, tmp_path):
     return str(teacher_files[0]), str(file)
 
 
+@pytest.fixture
+def said(monkeypatch):
+    """What is logged."""
+    texts = []
+    monkeypatch.setattr(fast_teacher, 'print_log',
+                        lambda text, *args, **kwargs: texts.append(text))
+    return texts
+
+
 def test_norms_are_folded_and_the_maps_stay(rdkd_cfg, trained_teacher_files,
                                             batch):
     rdkd_cfg.model.teacher, rdkd_cfg.model.teacher_ckpt = trained_teacher_files
@@ -52,11 +61,8 @@ def test_norms_are_folded_and_the_maps_stay(rdkd_cfg, trained_teacher_files,
 
 
 def test_a_network_that_runs_its_layers_in_another_order_keeps_its_norms(
-        rdkd_cfg, trained_teacher_files, monkeypatch):
+        rdkd_cfg, trained_teacher_files, said):
     """Folding pairs layers by definition: a wrong pair is noticed."""
-    said = []
-    monkeypatch.setattr(fast_teacher, 'print_log',
-                        lambda text, *args, **kwargs: said.append(text))
     model = build(rdkd_cfg)
     teacher = build_teacher(*trained_teacher_files)
     bn1, relu = teacher.backbone.bn1, teacher.backbone.relu
@@ -73,11 +79,8 @@ def test_a_network_that_runs_its_layers_in_another_order_keeps_its_norms(
 
 
 def test_an_operator_that_refuses_the_layout_leaves_the_teacher_as_it_was(
-        rdkd_cfg, trained_teacher_files, monkeypatch):
+        rdkd_cfg, trained_teacher_files, said):
     """And one whose weights had been laid out before it refused."""
-    said = []
-    monkeypatch.setattr(fast_teacher, 'print_log',
-                        lambda text, *args, **kwargs: said.append(text))
     model = build(rdkd_cfg)
     teacher = build_teacher(*trained_teacher_files)
     model.distiller.prepare_from_teacher(teacher)
@@ -194,16 +197,13 @@ def test_compiled_parts_give_the_same_losses(rdkd_cfg, batch):
     assert plain == pytest.approx(compiled, rel=1e-3, abs=1e-4)
 
 
-def test_what_cannot_be_compiled_runs_without_and_says_so(monkeypatch):
+def test_what_cannot_be_compiled_runs_without_and_says_so(monkeypatch, said):
     def broken(function):
         def call(*args):
             raise RuntimeError('no compiler')
         return call
 
-    said = []
     monkeypatch.setattr(torch, 'compile', broken)
-    monkeypatch.setattr(fast_teacher, 'print_log',
-                        lambda text, *args, **kwargs: said.append(text))
     double = Compiled(lambda x: 2 * x, 'doubling')
     assert [double(2), double(3)] == [4, 6]
     text, = said

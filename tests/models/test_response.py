@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 from conftest import ROOT
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
@@ -15,7 +14,11 @@ from mmengine.registry import MODELS
 from mmengine.runner import save_checkpoint
 from test_algorithm import build, digest, steps
 from test_devices import device_without_autocast  # noqa: F401
-from test_two_processes import distillation_gradients, free_port
+from test_two_processes import (
+    assert_same_gradients,
+    distillation_gradients,
+    of_two_processes,
+)
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -399,22 +402,9 @@ def test_two_processes_equal_one(make, batch):
         batch['data_samples'][1].gt_instances[:0])
     cfg = make('retinanet')
     expected = distillation_gradients(cfg, copy.deepcopy(batch))
-    queue = mp.get_context('spawn').SimpleQueue()
-    running = mp.spawn(one_of_two, (free_port(), cfg, batch, queue),
-                       nprocs=2, join=False)
-    found = None
-    while not running.join(timeout=1):
-        if not queue.empty():
-            found = queue.get()
-    if found is None:
-        found = queue.get()
-    assert found.keys() == expected.keys()
+    found = of_two_processes(one_of_two, cfg, batch)
     assert expected['architecture.bbox_head.retina_reg.weight'].any()
-    for name, gradient in expected.items():
-        atol = max(1e-6, 1e-5 * gradient.abs().max().item())
-        torch.testing.assert_close(
-            torch.from_numpy(found[name]), gradient, rtol=2e-4, atol=atol,
-            msg=lambda text, name=name: f'{name}: {text}')
+    assert_same_gradients(found, expected)
 
 
 # In the algorithm.

@@ -67,25 +67,20 @@ def one_of_two(rank, port, cfg, batch, queue):
     torch.distributed.destroy_process_group()
 
 
-def test_promise_7_two_processes_equal_one(rdkd_cfg, batch):
-    # Images of different sizes and one without boxes.
-    for sample, width in zip(batch['data_samples'], (96, 40, 64, 90),
-                             strict=True):
-        sample.set_metainfo(dict(img_shape=(64, width)))
-    empty = batch['data_samples'][1]
-    empty.gt_instances = empty.gt_instances[:0]
-    expected = distillation_gradients(rdkd_cfg, copy.deepcopy(batch))
-    context = mp.get_context('spawn')
-    queue = context.SimpleQueue()
-    running = mp.spawn(one_of_two, (free_port(), rdkd_cfg, batch, queue),
-                       nprocs=2, join=False)
+def of_two_processes(work, cfg, batch):
+    """What rank 0 of ``work(rank, port, cfg, batch, queue)`` puts there."""
+    queue = mp.get_context('spawn').SimpleQueue()
+    running = mp.spawn(work, (free_port(), cfg, batch, queue), nprocs=2,
+                       join=False)
     found = None
     while not running.join(timeout=1):
         if not queue.empty():
             found = queue.get()
-    if found is None:
-        found = queue.get()
-    assert any('review' in name for name in found)
+    return queue.get() if found is None else found
+
+
+def assert_same_gradients(found, expected):
+    """Compare gradients by the name of their parameter."""
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
         # Elements near zero are sums whose terms cancel: they are compared
@@ -94,3 +89,16 @@ def test_promise_7_two_processes_equal_one(rdkd_cfg, batch):
         torch.testing.assert_close(
             torch.from_numpy(found[name]), gradient, rtol=2e-4, atol=atol,
             msg=lambda text, name=name: f'{name}: {text}')
+
+
+def test_promise_7_two_processes_equal_one(rdkd_cfg, batch):
+    # Images of different sizes and one without boxes.
+    for sample, width in zip(batch['data_samples'], (96, 40, 64, 90),
+                             strict=True):
+        sample.set_metainfo(dict(img_shape=(64, width)))
+    empty = batch['data_samples'][1]
+    empty.gt_instances = empty.gt_instances[:0]
+    expected = distillation_gradients(rdkd_cfg, copy.deepcopy(batch))
+    found = of_two_processes(one_of_two, rdkd_cfg, batch)
+    assert any('review' in name for name in found)
+    assert_same_gradients(found, expected)
