@@ -29,8 +29,13 @@ def test_seconds_are_those_of_the_work():
 
 
 def test_the_peak_is_of_what_lived_and_not_of_what_is_left():
-    peak = peak_bytes(lambda: torch.ones(50_000_000).sum(), CPU)
-    if peak is None:
-        pytest.skip('this system does not tell the peak of a process')
-    assert 150e6 < peak < 400e6
-    assert peak_bytes(lambda: torch.ones(10), CPU) < 50e6
+    def measured(cells):
+        # Of several, since what other tests left may be returned meanwhile.
+        peaks = [peak_bytes(lambda: torch.ones(cells).sum(), CPU)
+                 for _ in range(3)]
+        if None in peaks:
+            pytest.skip('this system does not tell the peak of a process')
+        return sorted(peaks)[1]
+
+    assert 150e6 < measured(50_000_000) < 400e6
+    assert measured(10) < 50e6

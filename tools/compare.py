@@ -79,7 +79,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--tune', type=int, metavar='SEED',
         help='choose each method\'s loss weight with this seed, which is not '
-        'one of --seeds, without extras')
+        'one of --seeds')
     args = parser.parse_args()
     try:
         for name in args.methods:
@@ -121,9 +121,8 @@ class Comparison:
         self.run.mkdir(parents=True, exist_ok=True)
         self.teacher = Phase('teacher', 'teacher', self.run)
         self.alone = Phase('none_seed0', '', self.run)
-        bases = {split(m)[0] for m in args.methods}
         self.total = len(args.methods) * len(args.seeds) + (
-            sum(len(self.weights(m)) for m in bases)
+            sum(len(self.weights(m)) for m in args.methods)
             if args.tune is not None else 0)
         self.begun = 0
         self.minutes: list[float] = []
@@ -188,9 +187,6 @@ class Comparison:
     def tune(self, method: str) -> list[dict[str, Any]]:
         """Students of all the method's weights, with the seed for tuning.
 
-        Args:
-            method (str): Without extras.
-
         Returns:
             list[dict]: As of :meth:`train_student`; with ``failed`` and
             without ``mAP`` where the training stopped.
@@ -226,7 +222,7 @@ class Comparison:
         """The loss weight of every method: the best that was tried."""
         weights = {}
         for name in self.args.methods:
-            own = [r for r in tried if r['method'] == split(name)[0]
+            own = [r for r in tried if r['method'] == name
                    and 'failed' not in r]
             weights[name] = (max(own, key=lambda r: r['mAP'])['weight']
                              if own else self.default_weight(name))
@@ -324,8 +320,7 @@ def main() -> None:
     comparison.train_teacher()
     scores, _ = evaluate(comparison.teacher, comparison.teacher)
     tuned = [] if args.tune is None else [
-        run for base in dict.fromkeys(split(m)[0] for m in args.methods)
-        for run in comparison.tune(base)]
+        run for method in args.methods for run in comparison.tune(method)]
     weights = comparison.best_weights(tuned)
     runs, stopped = [], []
     for seed, method in itertools.product(args.seeds, args.methods):

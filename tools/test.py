@@ -1,8 +1,10 @@
 """Evaluate a checkpoint: of a distillation run or of a plain detector."""
 import argparse
+from typing import Any
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook
-from mmdet.evaluation import DumpDetResults
+from mmdet.evaluation import CocoMetric, DumpDetResults
+from mmdet.registry import METRICS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 
 from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
@@ -37,6 +39,28 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def set_outfile_prefix(evaluator: Any, prefix: str) -> None:
+    """Set where the results of the one metric for COCO go.
+
+    Args:
+        evaluator (dict | list[dict]): ``test_evaluator`` of a config, changed
+            in place.
+        prefix (str): Path without its ending.
+
+    Raises:
+        InputError: If not exactly one metric writes such results.
+    """
+    metrics = evaluator if isinstance(evaluator, list) else [evaluator]
+    writers = [m for m in metrics
+               if issubclass(METRICS.get(m['type']), CocoMetric)]
+    if len(writers) != 1:
+        raise InputError(
+            '--outfile-prefix needs exactly one CocoMetric in '
+            f'test_evaluator, which has {len(writers)}; set outfile_prefix '
+            'of each in the config.')
+    writers[0]['outfile_prefix'] = prefix
+
+
 def main() -> None:
     args = parse_args()
     setup_cache_size_limit_of_dynamo()
@@ -47,7 +71,7 @@ def main() -> None:
         check_data(cfg, 'test')
         checkpoint = load_checkpoint_file(args.checkpoint)
         if args.outfile_prefix:
-            cfg.test_evaluator.outfile_prefix = args.outfile_prefix
+            set_outfile_prefix(cfg.test_evaluator, args.outfile_prefix)
         if args.show or args.show_dir:
             cfg = trigger_visualization_hook(cfg, args)
         runner = build_runner(cfg)

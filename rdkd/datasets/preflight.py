@@ -71,7 +71,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     'images': dict(id=int | str, file_name=str, width=int | float,
                    height=int | float),
     'categories': dict(id=int, name=str),
-    'annotations': dict(id=int | str, image_id=int | str, category_id=int,
+    'annotations': dict(id=int, image_id=int | str, category_id=int,
                         bbox=list, area=int | float),
 }
 

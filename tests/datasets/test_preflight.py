@@ -94,6 +94,9 @@ def test_evaluator_of_another_file(own):
     ('images', 7, 'images[0] is 7'), ('annotations', None, 'is None'),
     ('annotations', dict(id=1, image_id=1, category_id=[3], bbox=[], area=1),
      'no valid category_id'),
+    # pycocotools calculates with ids of annotations.
+    ('annotations', dict(id='a', image_id=1, category_id=1,
+                         bbox=[1, 1, 9, 9], area=81), 'no valid id'),
     ('images', dict(id=1, file_name=None, width=1, height='2'),
      'no valid file_name, height')])
 def test_entries_of_the_wrong_kind(own, part, entry, named):

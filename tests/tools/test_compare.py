@@ -56,17 +56,25 @@ def test_methods_are_trained_once_and_compared(own_data):
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():
     class Tuned(compare.Comparison):
         def __init__(self):
-            self.args = argparse.Namespace(tune=9, detector='retinanet')
+            self.args = argparse.Namespace(
+                tune=9, detector='retinanet',
+                methods=['pkd', 'pkd+inherit', 'none'])
 
         def train_student(self, method, seed, weight):
             if weight == 5:
                 raise TrainingStopped('the loss is not finite')
-            return dict(method=method, seed=seed, weight=weight, mAP=weight)
+            better = -1 if method == 'pkd+inherit' else 1
+            return dict(method=method, seed=seed, weight=weight,
+                        mAP=better * weight)
 
-    tried = Tuned().tune('pkd')
-    assert [r['weight'] for r in tried] == [10, 5, 20]
+    comparison = Tuned()
+    tried = comparison.tune('pkd') + comparison.tune('pkd+inherit')
+    assert [r['weight'] for r in tried] == [10, 5, 20] * 2
     assert [r.get('failed') for r in tried] == [
-        None, 'the loss is not finite', None]
+        None, 'the loss is not finite', None] * 2
+    # With an extra another weight may be the best.
+    assert comparison.best_weights(tried) == {
+        'pkd': 20, 'pkd+inherit': 10, 'none': None}
 
 
 @pytest.mark.parametrize('flags, named', [

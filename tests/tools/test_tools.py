@@ -86,6 +86,7 @@ def test_promise_4_and_8_from_training_to_export(config, student_cfg,
     tool('export_student.py', whole / 'epoch_2.pth', deployed)
     said = tool('export_student.py', whole / 'epoch_2.pth', deployed, code=1)
     assert 'exists already' in said
+    student_cfg.test_evaluator = [student_cfg.test_evaluator]
     plain = write(student_cfg, tmp_path / 'student.py')
     prefix = tmp_path / 'results'
     for name, arguments in (
