@@ -6,6 +6,7 @@ again: interrupt it and start it again, and it goes on where it was; add
 methods or seeds later.
 """
 import argparse
+import functools
 import itertools
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from methods import EXTRAS, METHODS, distillation, split, title
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from phases import (
     DISTILLED,
     ROOT,
@@ -39,7 +41,7 @@ from phases import (
     train,
     versions,
 )
-from visualize import attention_figures
+from visualize import attention_figures, load_detector
 
 from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.engine import AtomicLocalBackend
@@ -49,10 +51,12 @@ from rdkd.visualization.changes import largest_changes
 from rdkd.visualization.comparison import (
     METRICS,
     cells,
+    main_method,
     summary,
     write_comparison,
 )
 from rdkd.visualization.errors import error_types
+from rdkd.visualization.features import correlation, neck_features
 from rdkd.visualization.heatmap import read_image
 from rdkd.visualization.report import (
     draw_side_by_side,
@@ -63,6 +67,8 @@ from rdkd.visualization.report import (
 #: Images that the report shows.
 PICTURES = 6
 HEAT_MAPS = 2
+#: Images that students and teacher are correlated on.
+CORRELATED = 8
 
 
 def parse_args() -> argparse.Namespace:
@@ -172,9 +178,30 @@ class Comparison:
         return dict(method=method, title=title(method), seed=seed,
                     weight=weight, phase=phase.name, curve=curve,
                     seconds=training_seconds(phase),
-                    errors=error_types(self.truth, detections), **{
+                    errors=error_types(self.truth, detections),
+                    correlation=self.correlation(phase), **{
                         name: percent(metrics[f'coco/bbox_{key}'])
                         for name, key in METRICS.items()})
+
+    @functools.cached_property
+    def teacher_features(self) -> list[list[torch.Tensor]]:
+        """The teacher's neck on the images that correlations are of."""
+        return self.features(self.teacher.read(), self.teacher)
+
+    def features(self, cfg: Config, phase: Phase) -> list[list[torch.Tensor]]:
+        """A deployed model's neck on the first validation images."""
+        init_default_scope(cfg.get('default_scope', 'mmdet'))
+        detector = load_detector(cfg, str(phase.deployed))
+        return [
+            neck_features(detector, str(self.data / 'images' /
+                                        info['file_name']))[0]
+            for info in self.truth['images'][:CORRELATED]]
+
+    def correlation(self, phase: Phase) -> float:
+        """How like the teacher's a deployed student's neck is, -1 to 1."""
+        return statistics.mean(map(
+            correlation, self.features(self.alone.read(), phase),
+            self.teacher_features))
 
     def heading(self) -> str:
         """Which training of how many comes next, and how long all take."""
@@ -228,16 +255,12 @@ class Comparison:
                              if own else self.default_weight(name))
         return weights
 
-    def pictures(self, runs: list[dict[str, Any]],
-                 rows: list[dict[str, Any]], folder: Path
+    def pictures(self, runs: list[dict[str, Any]], folder: Path
                  ) -> tuple[list[str], list[dict[str, str]], list[str]]:
-        """Draw what RDKD changed, or else the best method.
-
-        The one of the highest mean, with the first seed.
+        """Draw what the main method changed, with the first seed.
 
         Args:
             runs (list[dict]): Every training.
-            rows (list[dict]): Their summary.
             folder (Path): Receives the files.
 
         Returns:
@@ -246,15 +269,11 @@ class Comparison:
         """
         first = {r['method']: r for r in runs
                  if r['seed'] == self.args.seeds[0]}
-        best = max(
-            (row for row in rows if row['method'] != 'none'),
-            key=lambda row: (split(row['method'])[0] == 'rdkd',
-                             row['mAP'] or 0),
-            default=None)
-        if 'none' not in first or best is None:
+        main = main_method(runs)
+        if 'none' not in first or main not in first:
             return [], [], []
         phases = [self.phase(first[name])
-                  for name in ('none', best['method'])]
+                  for name in ('none', main)]
         shown = {each.title: evaluate(each, self.alone)[1] for each in phases}
         shown['teacher'] = evaluate(self.teacher, self.teacher)[1]
         drawn = []
@@ -268,7 +287,7 @@ class Comparison:
                 f'{info["file_name"]} ({was:.2f} to {became:.2f})')))
         return list(shown), drawn, self.attention(
             [first[name] for name in dict.fromkeys(
-                ('none', 'plain', best['method'])) if name in first],
+                ('none', 'plain', main)) if name in first],
             folder)
 
     def attention(self, runs: list[dict[str, Any]], folder: Path
@@ -349,7 +368,7 @@ def main() -> None:
         command=command, teacher=teacher, versions=used, summary=rows,
         runs=runs, stopped=stopped, tuning=tuned), indent=1).encode(),
         report / 'results.json')
-    panels, drawn, attention = comparison.pictures(runs, rows, report)
+    panels, drawn, attention = comparison.pictures(runs, report)
     write_comparison(
         report, title=f'{args.detector} on {comparison.data.name}: '
         'distillation methods', teacher=teacher, command=command,

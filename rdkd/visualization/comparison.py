@@ -14,7 +14,8 @@ from rdkd.visualization.report import THRESHOLD, markdown, render
 METRICS = dict(mAP='mAP', AP50='mAP_50', AP75='mAP_75', APs='mAP_s',
                APm='mAP_m', APl='mAP_l')
 #: One training: ``method``, ``title``, ``seed``, ``weight``, ``seconds``,
-#: ``curve``, ``errors`` and the metrics in percent.
+#: ``curve``, ``errors``, ``correlation`` with the teacher's neck (-1 to 1) and
+#: the metrics in percent.
 Run = Mapping[str, Any]
 
 
@@ -26,29 +27,61 @@ def mean_and_deviation(values: Sequence[float | None]
             statistics.stdev(known) if len(known) > 1 else None)
 
 
+def paired(runs: Sequence[Run], method: str, other: str
+           ) -> tuple[float | None, float | None]:
+    """By how much a method is ahead of another, seed by seed.
+
+    Returns:
+        tuple: Mean of the differences in mAP over the seeds that both have,
+        and its standard error; None where there are too few seeds.
+    """
+    scores = {name: {r['seed']: r['mAP'] for r in runs if r['method'] == name}
+              for name in (method, other)}
+    seeds = scores[method].keys() & scores[other].keys()
+    mean, deviation = mean_and_deviation(
+        [scores[method][seed] - scores[other][seed] for seed in seeds])
+    return mean, None if deviation is None else (
+        deviation / math.sqrt(len(seeds)))
+
+
+def main_method(runs: Sequence[Run]) -> str | None:
+    """RDKD's best form by its mean, or else the best method.
+
+    Returns:
+        str | None: None if there is nothing but the student alone.
+    """
+    methods = dict.fromkeys(r['method'] for r in runs)
+    return max(
+        (method for method in methods if method != 'none'),
+        key=lambda method: (
+            method.partition('+')[0] == 'rdkd',
+            mean_and_deviation([r['mAP'] for r in runs
+                                if r['method'] == method])[0] or 0),
+        default=None)
+
+
 def summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Mean, deviation and gain of each method over its seeds.
 
-    The gain is over the student alone of the same seed; its standard error
-    is that of the mean of the paired differences.
+    The gain is over the student alone and ``behind`` is how far
+    :func:`main_method` is ahead; both are :func:`paired`.
     """
-    alone = {r['seed']: r['mAP'] for r in runs if r['method'] == 'none'}
+    main = main_method(runs)
     rows = []
     for method in dict.fromkeys(r['method'] for r in runs):
         own = [r for r in runs if r['method'] == method]
         row: dict[str, Any] = dict(
             method=method, title=own[0]['title'], weight=own[0]['weight'],
             seeds=len(own),
-            seconds=statistics.mean(r['seconds'] for r in own))
+            seconds=statistics.mean(r['seconds'] for r in own),
+            correlation=statistics.mean(r['correlation'] for r in own))
         for name in METRICS:
             row[name], row[f'{name}_std'] = mean_and_deviation(
                 [r[name] for r in own])
-        gains = [r['mAP'] - alone[r['seed']] for r in own
-                 if r['seed'] in alone]
-        if method != 'none' and gains:
-            row['gain'], deviation = mean_and_deviation(gains)
-            row['gain_error'] = (None if deviation is None else
-                                 deviation / math.sqrt(len(gains)))
+        if method != 'none':
+            row['gain'], row['gain_error'] = paired(runs, method, 'none')
+        if main not in (method, None):
+            row['behind'], row['behind_error'] = paired(runs, main, method)
         rows.append(row)
     return rows
 
@@ -64,16 +97,18 @@ def spread(value: float | None, deviation: float | None, form: str) -> str:
 def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """The table of :func:`summary`, its header first."""
     first, *others = METRICS
-    table = [['method', 'weight', 'seeds', first, 'gain', *others, 'training']]
+    table = [['method', 'weight', 'seeds', first, 'gain', 'behind', *others,
+              'correlation', 'training']]
     for row in rows:
         weight = '' if row['weight'] is None else f'{row["weight"]:g}'
         table.append([
             row['title'], weight, str(row['seeds']),
             spread(row[first], row[f'{first}_std'], '.1f'),
-            spread(row.get('gain'), row.get('gain_error'), '+.1f'),
+            *(spread(row.get(name), row.get(f'{name}_error'), '+.1f')
+              for name in ('gain', 'behind')),
             *(spread(row[name], row[f'{name}_std'], '.1f')
               for name in others),
-            f'{row["seconds"]:.0f} s'])
+            f'{row["correlation"]:.2f}', f'{row["seconds"]:.0f} s'])
     return table
 
 
@@ -139,18 +174,22 @@ def write_comparison(folder: Path, *, title: str, teacher: float,
     """
     plot_curves(runs, folder / 'curves.png')
     rows = cells(summary(runs))
+    main = next((r['title'] for r in runs if r['method'] == main_method(runs)),
+                'no method')
     errors, tried = error_cells(runs), tuning_cells(tuning)
     save = AtomicLocalBackend()
     save.put((
         f'`{command}`; the teacher has {teacher:.1f} mAP. Mean over the seeds '
-        '± standard deviation; gain over the student alone of the same seed ± '
-        f'its standard error.\n\n{markdown(rows)}\nErrors by type (TIDE): '
+        '± standard deviation. Gain: over the student alone of the same seed, '
+        f'and behind: from {main}, ± the standard error of the mean of these '
+        'differences. Correlation: of the neck\'s channels with the '
+        f'teacher\'s.\n\n{markdown(rows)}\nErrors by type (TIDE): '
         f'points of AP50 that mending one would bring.\n\n{markdown(errors)}' +
         (f'\nLoss weights that were tried.\n\n{markdown(tried)}'
          if tuning else '')).encode(), folder / 'table.md')
     save.put(render(
         'comparison.html', title=title,
         summary=f'The teacher has {teacher:.1f} mAP.', command=command,
-        versions=versions, rows=rows, errors=errors, tuning=tried,
+        versions=versions, main=main, rows=rows, errors=errors, tuning=tried,
         panels=panels, pictures=pictures, attention=attention,
         threshold=THRESHOLD).encode(), folder / 'index.html')

@@ -18,7 +18,6 @@ import torch
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
-from mmdet.apis import inference_detector
 from mmdet.models.detectors import BaseDetector
 from mmengine.visualization.utils import convert_overlay_heatmap
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rdkd.errors import InputError
+from rdkd.visualization.features import neck_features
 
 #: Share of the positions below the top of the scale: one hot cell does not
 #: flatten the rest.
@@ -94,22 +94,13 @@ def detector_attention(detector: BaseDetector, path: str) -> Tensor:
     Raises:
         InputError: If a feature is not finite.
     """
-    features: list[Tensor] = []
-
-    def record(module: Any, inputs: Any, output: Sequence[Tensor]) -> None:
-        features[:] = output
-
-    hook = detector.neck.register_forward_hook(record)
-    try:
-        meta = inference_detector(detector, path).metainfo
-    finally:
-        hook.remove()
+    features, meta = neck_features(detector, path)
     # Not `img_shape`: it counts the padding that a pipeline adds.
     image_size = tuple(
         round(side * factor) for side, factor in zip(
             meta['ori_shape'][:2], meta['scale_factor'][::-1], strict=True))
     maps = torch.stack([
-        attention_map(feature[0], meta['batch_input_shape'], image_size)
+        attention_map(feature, meta['batch_input_shape'], image_size)
         for feature in features])
     if not maps.isfinite().all():
         raise InputError(f'the features of {path} are not finite numbers: '

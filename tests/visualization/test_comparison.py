@@ -10,7 +10,7 @@ from rdkd.visualization import comparison
 def runs(method, **values):
     return [dict(dict.fromkeys(comparison.METRICS, value), method=method,
                  title=method.upper(), seed=int(seed[1:]), weight=None,
-                 seconds=10.0, curve=[(1, value / 200), (2, value / 100)],
+                 seconds=10.0, correlation=value / 100, curve=[(1, value / 200), (2, value / 100)],
                  errors=dict(missed=2.0 * value, false=1.0))
             for seed, value in values.items()]
 
@@ -26,6 +26,7 @@ def test_gains_are_paired_by_seed():
     assert distilled['gain'] == 3
     # Gains of 3, 2 and 4: their deviation is 1.
     assert distilled['gain_error'] == pytest.approx(1 / 3**.5)
+    assert distilled['correlation'] == pytest.approx(0.36)
     assert distilled['mAP_std'] == pytest.approx(statistics.stdev(
         [33, 38, 37]))
 
@@ -35,13 +36,30 @@ def test_a_seed_without_a_student_alone_has_no_gain():
     assert row['gain'] == 3
     assert row['gain_error'] is None
     assert row['seeds'] == 3
-    assert 'gain' not in comparison.summary(RDKD)[0]
+    assert comparison.summary(RDKD)[0]['gain'] is None
+
+
+def test_methods_are_paired_with_the_best_rdkd():
+    better = runs('rdkd+inherit', s0=35.0, s1=38.0)
+    best = runs('pkd', s0=50.0, s2=40.0)
+    every = NONE + RDKD + better + best
+    assert comparison.main_method(every) == 'rdkd+inherit'
+    assert comparison.main_method(NONE + best) == 'pkd'
+    assert comparison.main_method(NONE) is None
+    rows = {row['method']: row for row in comparison.summary(every)}
+    assert 'behind' not in rows['rdkd+inherit']
+    # Ahead of RDKD by 2 and 0, whose deviation is the root of 2.
+    assert rows['rdkd']['behind'] == 1
+    assert rows['rdkd']['behind_error'] == pytest.approx(1)
+    assert rows['none']['behind'] == 3.5
+    assert rows['pkd']['behind'] == -15
+    assert rows['pkd']['behind_error'] is None
 
 
 def test_a_size_without_boxes_is_no_figure():
     row, = comparison.summary([dict(run, APs=None) for run in NONE])
     assert row['APs'] is None
-    assert comparison.cells([row])[1][7] == ''
+    assert comparison.cells([row])[1][8] == ''
 
 
 def test_errors_are_means_over_the_seeds():
@@ -60,7 +78,8 @@ def test_the_page_in_a_browser(tmp_path):
         panels=['alone', 'RDKD'],
         pictures=[dict(file='change_1.png', title='image 1')], attention=[])
     text = check_page(tmp_path / 'index.html', pictures=2)
-    for part in ('33.0 ± 3.0', '+3.0 ± 0.6', 'stopped', 'A <title>'):
+    for part in ('33.0 ± 3.0', '+3.0 ± 0.6', 'stopped', 'A <title>',
+                 'from RDKD of the same seed', '0.36'):
         assert part in text
     assert '| RDKD |  | 3 | 36.0 ± 2.6 |' in (
         tmp_path / 'table.md').read_text()
