@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from correlate import correlations, images_features
 from methods import EXTRAS, METHODS, distillation, split, title
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from phases import (
     DISTILLED,
     ROOT,
@@ -41,7 +41,7 @@ from phases import (
     train,
     versions,
 )
-from visualize import attention_figures, load_detector
+from visualize import attention_figures
 
 from rdkd.datasets.preflight import check_config, read_annotations
 from rdkd.engine import AtomicLocalBackend
@@ -56,7 +56,6 @@ from rdkd.visualization.comparison import (
     write_comparison,
 )
 from rdkd.visualization.errors import error_types
-from rdkd.visualization.features import correlation, neck_features
 from rdkd.visualization.heatmap import read_image
 from rdkd.visualization.report import (
     draw_side_by_side,
@@ -67,7 +66,7 @@ from rdkd.visualization.report import (
 #: Images that the report shows.
 PICTURES = 6
 HEAT_MAPS = 2
-#: Images that students and teacher are correlated on.
+#: Images on which students' and teacher's necks are compared.
 CORRELATED = 8
 
 
@@ -120,6 +119,8 @@ class Comparison:
         if all(box.get('iscrowd') for box in self.truth['annotations']):
             raise InputError(f'{data}/annotations/val.json has no box to '
                              'evaluate on.')
+        self.correlated = [data / 'images' / info['file_name']
+                           for info in self.truth['images'][:CORRELATED]]
         options = [f'{name}{getattr(args, name)}' for name in (
             'epochs', 'size') if getattr(args, name)]
         name = '_'.join([data.name, args.detector, *options])
@@ -175,33 +176,21 @@ class Comparison:
             self.minutes.append((time.monotonic() - started) / 60)
         metrics, detections = evaluate(phase, self.alone)
         curve, _ = read_history(phase.folder)
+        like, reviewed = correlations(phase, self.alone.read(),
+                                      self.correlated, self.teacher_features)
         return dict(method=method, title=title(method), seed=seed,
                     weight=weight, phase=phase.name, curve=curve,
                     seconds=training_seconds(phase),
                     errors=error_types(self.truth, detections),
-                    correlation=self.correlation(phase), **{
+                    correlation=like, reviewed=reviewed, **{
                         name: percent(metrics[f'coco/bbox_{key}'])
                         for name, key in METRICS.items()})
 
     @functools.cached_property
     def teacher_features(self) -> list[list[torch.Tensor]]:
-        """The teacher's neck on the images that correlations are of."""
-        return self.features(self.teacher.read(), self.teacher)
-
-    def features(self, cfg: Config, phase: Phase) -> list[list[torch.Tensor]]:
-        """A deployed model's neck on the first validation images."""
-        init_default_scope(cfg.get('default_scope', 'mmdet'))
-        detector = load_detector(cfg, str(phase.deployed))
-        return [
-            neck_features(detector, str(self.data / 'images' /
-                                        info['file_name']))[0]
-            for info in self.truth['images'][:CORRELATED]]
-
-    def correlation(self, phase: Phase) -> float:
-        """How like the teacher's a deployed student's neck is, -1 to 1."""
-        return statistics.mean(map(
-            correlation, self.features(self.alone.read(), phase),
-            self.teacher_features))
+        """The teacher's neck on the images that students' are compared on."""
+        return images_features(self.teacher.read(), self.teacher,
+                               self.correlated)
 
     def heading(self) -> str:
         """Which training of how many comes next, and how long all take."""

@@ -14,8 +14,8 @@ from rdkd.visualization.report import THRESHOLD, markdown, render
 METRICS = dict(mAP='mAP', AP50='mAP_50', AP75='mAP_75', APs='mAP_s',
                APm='mAP_m', APl='mAP_l')
 #: One training: ``method``, ``title``, ``seed``, ``weight``, ``seconds``,
-#: ``curve``, ``errors``, ``correlation`` with the teacher's neck (-1 to 1) and
-#: the metrics in percent.
+#: ``curve``, ``errors``, ``correlation`` with the teacher's neck (-1 to 1), of
+#: its review ``reviewed`` (or None), and the metrics in percent.
 Run = Mapping[str, Any]
 
 
@@ -74,7 +74,8 @@ def summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
             method=method, title=own[0]['title'], weight=own[0]['weight'],
             seeds=len(own),
             seconds=statistics.mean(r['seconds'] for r in own),
-            correlation=statistics.mean(r['correlation'] for r in own))
+            correlation=statistics.mean(r['correlation'] for r in own),
+            reviewed=mean_and_deviation([r['reviewed'] for r in own])[0])
         for name in METRICS:
             row[name], row[f'{name}_std'] = mean_and_deviation(
                 [r[name] for r in own])
@@ -98,7 +99,7 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """The table of :func:`summary`, its header first."""
     first, *others = METRICS
     table = [['method', 'weight', 'seeds', first, 'gain', 'behind', *others,
-              'correlation', 'training']]
+              'correlation', 'reviewed', 'training']]
     for row in rows:
         weight = '' if row['weight'] is None else f'{row["weight"]:g}'
         table.append([
@@ -108,7 +109,8 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
               for name in ('gain', 'behind')),
             *(spread(row[name], row[f'{name}_std'], '.1f')
               for name in others),
-            f'{row["correlation"]:.2f}', f'{row["seconds"]:.0f} s'])
+            f'{row["correlation"]:.2f}',
+            spread(row['reviewed'], None, '.2f'), f'{row["seconds"]:.0f} s'])
     return table
 
 
@@ -183,8 +185,9 @@ def write_comparison(folder: Path, *, title: str, teacher: float,
         '± standard deviation. Gain: over the student alone of the same seed, '
         f'and behind: from {main}, ± the standard error of the mean of these '
         'differences. Correlation: of the neck\'s channels with the '
-        f'teacher\'s.\n\n{markdown(rows)}\nErrors by type (TIDE): '
-        f'points of AP50 that mending one would bring.\n\n{markdown(errors)}' +
+        f'teacher\'s, and after the review.\n\n{markdown(rows)}\n'
+        'Errors by type (TIDE): points of AP50 that mending one would '
+        f'bring.\n\n{markdown(errors)}' +
         (f'\nLoss weights that were tried.\n\n{markdown(tried)}'
          if tuning else '')).encode(), folder / 'table.md')
     save.put(render(

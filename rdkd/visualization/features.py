@@ -52,7 +52,7 @@ def correlation(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> float:
     """
     levels = []
     for pair in zip(student, teacher, strict=True):
-        s, t = (x.double().flatten(1) for x in pair)
+        s, t = (x.float().flatten(1) for x in pair)
         if s.shape[1] > 1:
             levels.append(F.cosine_similarity(
                 s - s.mean(dim=1, keepdim=True),

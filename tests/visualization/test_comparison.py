@@ -10,7 +10,8 @@ from rdkd.visualization import comparison
 def runs(method, **values):
     return [dict(dict.fromkeys(comparison.METRICS, value), method=method,
                  title=method.upper(), seed=int(seed[1:]), weight=None,
-                 seconds=10.0, correlation=value / 100, curve=[(1, value / 200), (2, value / 100)],
+                 seconds=10.0, correlation=value / 100, reviewed=None,
+                 curve=[(1, value / 200), (2, value / 100)],
                  errors=dict(missed=2.0 * value, false=1.0))
             for seed, value in values.items()]
 
@@ -60,6 +61,13 @@ def test_a_size_without_boxes_is_no_figure():
     row, = comparison.summary([dict(run, APs=None) for run in NONE])
     assert row['APs'] is None
     assert comparison.cells([row])[1][8] == ''
+
+
+def test_a_review_is_compared_too():
+    rows = comparison.summary(NONE + [dict(r, reviewed=0.5) for r in RDKD])
+    header, alone, distilled = comparison.cells(rows)
+    column = header.index('reviewed')
+    assert (alone[column], distilled[column]) == ('', '0.50')
 
 
 def test_errors_are_means_over_the_seeds():
