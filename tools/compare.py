@@ -246,7 +246,7 @@ class Comparison:
 
     def pictures(self, runs: list[dict[str, Any]], folder: Path
                  ) -> tuple[list[str], list[dict[str, str]], list[str]]:
-        """Draw what the main method changed, with the first seed.
+        """Draw what the main method changed, with the first seed of both.
 
         Args:
             runs (list[dict]): Every training.
@@ -256,10 +256,12 @@ class Comparison:
             tuple: Titles of the panels; file and title of each picture of
             detections; files of the heat maps.
         """
-        first = {r['method']: r for r in runs
-                 if r['seed'] == self.args.seeds[0]}
         main = main_method(runs)
-        if 'none' not in first or main not in first:
+        of_seed = ({r['method']: r for r in runs if r['seed'] == seed}
+                   for seed in self.args.seeds)
+        first = next((found for found in of_seed
+                      if {'none', main} <= found.keys()), None)
+        if first is None or main is None:
             return [], [], []
         phases = [self.phase(first[name])
                   for name in ('none', main)]
@@ -343,7 +345,8 @@ def main() -> None:
         raise InputError('every training stopped; there is nothing to '
                          'compare.')
     rows = summary(runs)
-    print_table(cells(rows))
+    # The first columns fit a terminal; all are in the report.
+    print_table([row[:6] for row in cells(rows)])
     # Made anew from what is kept of the runs.
     report = comparison.run / 'report'
     shutil.rmtree(report, ignore_errors=True)

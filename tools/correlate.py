@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from phases import Phase
+from phases import Phase, TrainingStopped
 from torch import Tensor
 from visualize import load_detector
 
@@ -28,10 +28,18 @@ def images_features(cfg: Config, phase: Phase, images: Sequence[Path]
 
     Returns:
         list[list[Tensor]]: For each image the levels ``(C, H_l, W_l)``.
+
+    Raises:
+        TrainingStopped: If they are not finite: the training diverged.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     detector = load_detector(cfg, str(phase.deployed))
-    return [neck_features(detector, str(image))[0] for image in images]
+    features = [neck_features(detector, str(image))[0] for image in images]
+    if not all(level.isfinite().all() for levels in features
+               for level in levels):
+        raise TrainingStopped(f'the features of {phase.deployed} are not '
+                              'finite numbers.')
+    return features
 
 
 @torch.no_grad()
@@ -48,7 +56,7 @@ def reviewed(phase: Phase, features: Sequence[Sequence[Tensor]]
         trained; None of a student that was trained without one.
     """
     distiller = phase.read().model.get('distiller', {})
-    if not distiller.get('review'):
+    if not distiller.get('review') or not distiller.loss_weight:
         return None
     fusion = ReviewFusion([level.shape[0] for level in features[0]],
                           distiller.attention, distiller.kv_size,

@@ -349,7 +349,7 @@ def evaluate(phase: Phase, plain: Phase
     scores = results / 'metrics.json'
     trained = phase.last_checkpoint()
     # Made anew when the model was trained anew.
-    if not (scores.is_file()
+    if not (scores.is_file() and phase.deployed.is_file()
             and scores.stat().st_mtime_ns > trained.stat().st_mtime_ns):
         phase.deployed.unlink(missing_ok=True)  # made again from its source
         shutil.rmtree(results, ignore_errors=True)

@@ -51,8 +51,8 @@ def set_outfile_prefix(evaluator: Any, prefix: str) -> None:
         InputError: If not exactly one metric writes such results.
     """
     metrics = evaluator if isinstance(evaluator, list) else [evaluator]
-    writers = [m for m in metrics
-               if issubclass(METRICS.get(m['type']), CocoMetric)]
+    writers = [m for m in metrics if issubclass(
+        METRICS.get(m['type']) or object, CocoMetric)]
     if len(writers) != 1:
         raise InputError(
             '--outfile-prefix needs exactly one CocoMetric in '

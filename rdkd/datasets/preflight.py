@@ -345,8 +345,10 @@ def check_data(cfg: Config, split: str) -> None:
                     f'the {split} set has {len(classes)} classes '
                     f'({_some(list(classes), 20)}).')
     evaluator = cfg.get(f'{split}_evaluator') or {}
-    file = evaluator.get('ann_file') if isinstance(evaluator, dict) else None
-    if file and len(datasets) == 1:
+    metrics = [evaluator] if isinstance(evaluator, dict) else evaluator
+    files = [metric['ann_file'] for metric in metrics
+             if metric.get('ann_file')]
+    for file in files if len(datasets) == 1 else ():
         own = Path(datasets[0].get('data_root') or '', datasets[0]['ann_file'])
         if Path(file).resolve() != own.resolve():
             raise InputError(

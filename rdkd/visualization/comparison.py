@@ -47,16 +47,19 @@ def paired(runs: Sequence[Run], method: str, other: str
 def main_method(runs: Sequence[Run]) -> str | None:
     """RDKD's best form by its mean, or else the best method.
 
+    Of those with the most seeds: means over other seeds are not comparable.
+
     Returns:
         str | None: None if there is nothing but the student alone.
     """
-    methods = dict.fromkeys(r['method'] for r in runs)
+    scores: dict[str, list[float]] = {}
+    for r in runs:
+        if r['method'] != 'none':
+            scores.setdefault(r['method'], []).append(r['mAP'])
     return max(
-        (method for method in methods if method != 'none'),
-        key=lambda method: (
-            method.partition('+')[0] == 'rdkd',
-            mean_and_deviation([r['mAP'] for r in runs
-                                if r['method'] == method])[0] or 0),
+        scores, key=lambda method: (
+            method.partition('+')[0] == 'rdkd', len(scores[method]),
+            statistics.mean(scores[method])),
         default=None)
 
 
@@ -184,8 +187,9 @@ def write_comparison(folder: Path, *, title: str, teacher: float,
         f'`{command}`; the teacher has {teacher:.1f} mAP. Mean over the seeds '
         '± standard deviation. Gain: over the student alone of the same seed, '
         f'and behind: from {main}, ± the standard error of the mean of these '
-        'differences. Correlation: of the neck\'s channels with the '
-        f'teacher\'s, and after the review.\n\n{markdown(rows)}\n'
+        'differences over the seeds that both have. Correlation: of the '
+        'neck\'s channels with the teacher\'s, and after the review.\n\n'
+        f'{markdown(rows)}\n'
         'Errors by type (TIDE): points of AP50 that mending one would '
         f'bring.\n\n{markdown(errors)}' +
         (f'\nLoss weights that were tried.\n\n{markdown(tried)}'

@@ -39,21 +39,21 @@ def neck_features(detector: BaseDetector, path: str
 def correlation(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> float:
     """How like the levels of two necks are, channel by channel.
 
-    What PKD (Cao et al., NeurIPS 2022, section 3.2) maximises.
+    PKD (Cao et al., NeurIPS 2022, section 3.2) maximises it over a batch.
 
     Args:
         student (Sequence[Tensor]): Levels of shape ``(C, H_l, W_l)``.
         teacher (Sequence[Tensor]): The same shapes.
 
     Returns:
-        float: Pearson's correlation over the positions, -1 to 1, mean over
-        channels and levels.  A channel without variance counts as 0, a level
-        of one position not at all.
+        float: Pearson's correlation over the positions, padding included,
+        -1 to 1, mean over channels and levels.  A channel without variance
+        counts as 0, a level of less than four positions not at all.
     """
     levels = []
     for pair in zip(student, teacher, strict=True):
         s, t = (x.float().flatten(1) for x in pair)
-        if s.shape[1] > 1:
+        if s.shape[1] > 3:
             levels.append(F.cosine_similarity(
                 s - s.mean(dim=1, keepdim=True),
                 t - t.mean(dim=1, keepdim=True)).mean())

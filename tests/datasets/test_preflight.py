@@ -85,8 +85,11 @@ def test_image_of_another_size(own):
     refuse(own[0], '96x64 and not 20x64')
 
 
-def test_evaluator_of_another_file(own):
+@pytest.mark.parametrize('listed', [False, True])
+def test_evaluator_of_another_file(own, listed):
     own[0].val_evaluator.ann_file = 'other.json'
+    if listed:
+        own[0].val_evaluator = [own[0].val_evaluator]
     refuse(own[0], 'val_evaluator.ann_file is other.json')
 
 

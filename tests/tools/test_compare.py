@@ -33,26 +33,26 @@ def test_methods_are_trained_once_and_compared(own_data):
     run = ROOT / f'work_dirs/compare/{own_data.name}_retinanet_epochs1_size64'
     trained = [run / 'teacher/epoch_4.pth', run / 'none_seed3/epoch_1.pth']
     before = [file.stat().st_mtime_ns for file in trained]
-    said = tool('compare.py', *flags, '--methods', 'none,review,fgd+inherit')
+    said = tool('compare.py', *flags, '--methods', 'none,none+inherit,review')
     assert [file.stat().st_mtime_ns for file in trained] == before
     assert said.count('trained already') == 2
     assert '1 of 3: student alone, seed 3: trained already' in said
-    assert re.search(r'3 of 3 \(about \d+ min left\): FGD \+ inheriting', said)
+    assert re.search(r'3 of 3 \(about \d+ min left\): review only', said)
     found = json.loads((run / 'report/results.json').read_text())
     assert [(r['method'], r['seed']) for r in found['runs']] == [
-        ('none', 3), ('review', 3), ('fgd+inherit', 3)]
+        ('none', 3), ('none+inherit', 3), ('review', 3)]
     # Necks are correlated, and what was trained to be like the teacher's.
     assert all(-1 <= r['correlation'] <= 1 for r in found['runs'])
     assert [r['reviewed'] is None for r in found['runs']] == [
-        True, False, True]
-    assert found['runs'][1]['reviewed'] != found['runs'][1]['correlation']
+        True, True, False]
+    assert found['runs'][2]['reviewed'] != found['runs'][2]['correlation']
     assert all(r['seconds'] > 0 for r in found['runs'])
     for result in found['runs']:
         scores = json.loads((run / f'{result["phase"]}_results' /
                              'metrics.json').read_text())
         assert result['mAP'] == 100 * scores.get('coco/bbox_mAP', 0)
     assert '| review only | 4 | 1 |' in (run / 'report/table.md').read_text()
-    student = run / 'fgd_inherit_seed3.log'
+    student = run / 'none_inherit_seed3.log'
     assert 'the student starts with the teacher' in student.read_text()
     # The curves, four changed images, two of attention.
     check_page(run / 'report/index.html', pictures=7)
