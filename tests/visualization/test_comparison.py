@@ -40,23 +40,23 @@ def test_a_seed_without_a_student_alone_has_no_gain():
     assert comparison.summary(RDKD)[0]['gain'] is None
 
 
-def test_methods_are_paired_with_the_best_rdkd():
-    better = runs('rdkd+inherit', s0=35.0, s1=38.0, s2=38.0)
-    few = runs('rdkd+response', s0=90.0)
+def test_methods_are_paired_with_the_first_rdkd():
+    better = runs('rdkd+inherit', s0=35.0, s1=38.0)
     best = runs('pkd', s0=50.0, s1=50.0, s2=40.0)
-    every = NONE + RDKD + few + better + best
-    assert comparison.main_method(every) == 'rdkd+inherit'
-    assert comparison.main_method(NONE + best) == 'pkd'
+    few = runs('fgd', s0=90.0)
+    every = NONE + few + RDKD + better + best
+    assert comparison.main_method(every) == 'rdkd'
+    assert comparison.main_method(NONE + few + best) == 'pkd'
     assert comparison.main_method(NONE) is None
     rows = {row['method']: row for row in comparison.summary(every)}
-    assert 'behind' not in rows['rdkd+inherit']
-    # Ahead of RDKD by 2, 0 and 1, whose deviation is 1.
-    assert rows['rdkd']['behind'] == 1
-    assert rows['rdkd']['behind_error'] == pytest.approx(1 / 3**.5)
-    assert rows['none']['behind'] == 4
-    assert rows['pkd']['behind'] == pytest.approx(-29 / 3)
-    assert rows['rdkd+response']['behind'] == -55
-    assert rows['rdkd+response']['behind_error'] is None
+    assert 'behind' not in rows['rdkd']
+    # RDKD is ahead by -2 and 0, whose deviation is the root of 2.
+    assert rows['rdkd+inherit']['behind'] == -1
+    assert rows['rdkd+inherit']['behind_error'] == pytest.approx(1)
+    assert rows['none']['behind'] == 3
+    assert rows['pkd']['behind'] == pytest.approx(-32 / 3)
+    assert rows['fgd']['behind'] == -57
+    assert rows['fgd']['behind_error'] is None
 
 
 def test_a_size_without_boxes_is_no_figure():
