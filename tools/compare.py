@@ -119,8 +119,6 @@ class Comparison:
         if all(box.get('iscrowd') for box in self.truth['annotations']):
             raise InputError(f'{data}/annotations/val.json has no box to '
                              'evaluate on.')
-        self.correlated = [data / 'images' / info['file_name']
-                           for info in self.truth['images'][:CORRELATED]]
         options = [f'{name}{getattr(args, name)}' for name in (
             'epochs', 'size') if getattr(args, name)]
         name = '_'.join([data.name, args.detector, *options])
@@ -176,8 +174,9 @@ class Comparison:
             self.minutes.append((time.monotonic() - started) / 60)
         metrics, detections = evaluate(phase, self.alone)
         curve, _ = read_history(phase.folder)
-        like, reviewed = correlations(phase, self.alone.read(),
-                                      self.correlated, self.teacher_features)
+        like, reviewed = correlations(
+            phase, self.alone.read(), self.first_images(CORRELATED),
+            self.teacher_features)
         return dict(method=method, title=title(method), seed=seed,
                     weight=weight, phase=phase.name, curve=curve,
                     seconds=training_seconds(phase),
@@ -190,7 +189,12 @@ class Comparison:
     def teacher_features(self) -> list[list[torch.Tensor]]:
         """The teacher's neck on the images that students' are compared on."""
         return images_features(self.teacher.read(), self.teacher,
-                               self.correlated)
+                               self.first_images(CORRELATED))
+
+    def first_images(self, count: int) -> list[Path]:
+        """The files of the first validation images."""
+        return [self.data / 'images' / info['file_name']
+                for info in self.truth['images'][:count]]
 
     def heading(self) -> str:
         """Which training of how many comes next, and how long all take."""
@@ -263,8 +267,7 @@ class Comparison:
                       if {'none', main} <= found.keys()), None)
         if first is None or main is None:
             return [], [], []
-        phases = [self.phase(first[name])
-                  for name in ('none', main)]
+        phases = [self.phase(first[name]) for name in ('none', main)]
         shown = {each.title: evaluate(each, self.alone)[1] for each in phases}
         shown['teacher'] = evaluate(self.teacher, self.teacher)[1]
         drawn = []
@@ -288,8 +291,7 @@ class Comparison:
         Returns:
             list[str]: Files in the folder.
         """
-        images = [str(self.data / 'images' / info['file_name'])
-                  for info in self.truth['images'][:HEAT_MAPS]]
+        images = map(str, self.first_images(HEAT_MAPS))
         files = []
         for number, (_, figure) in enumerate(attention_figures(
                 self.alone.read(),

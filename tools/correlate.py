@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from phases import Phase, TrainingStopped
 from torch import Tensor
 from visualize import load_detector
@@ -32,7 +31,6 @@ def images_features(cfg: Config, phase: Phase, images: Sequence[Path]
     Raises:
         TrainingStopped: If they are not finite: the training diverged.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
     detector = load_detector(cfg, str(phase.deployed))
     features = [neck_features(detector, str(image))[0] for image in images]
     if not all(level.isfinite().all() for levels in features

@@ -108,6 +108,7 @@ def load_detector(cfg: Config, checkpoint: str) -> BaseDetector:
     Raises:
         InputError: If the checkpoint does not fit.
     """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
     detector = MODELS.build(detector_config(cfg))
     if getattr(detector, 'neck', None) is None:
         raise InputError(f'{type(detector).__name__} has no neck, and the '
@@ -131,7 +132,6 @@ def attention_figures(cfg: Config, checkpoints: Mapping[str, str],
     Yields:
         tuple[str, Figure]: The path of each image and its figure.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
     detectors = {title: load_detector(cfg, checkpoint)
                  for title, checkpoint in checkpoints.items()}
     strides = [level.stride
