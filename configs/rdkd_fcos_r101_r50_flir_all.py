@@ -1,5 +1,5 @@
 # The paper's ablation, FCOS R101 to R50 on FLIR: review, attention and
-# decoupling. Nothing is inherited, standardised, compared directly, focused,
+# decoupling. Nothing is inherited, standardised, compared directly, balanced,
 # pooled for the attention or fused narrowly, which the paper does not do
 # either; it does not say its loss weight, and the pyramid, which it does not
 # ablate, comes with the review.
@@ -8,5 +8,5 @@ _base_ = ['./rdkd_fcos_r101_r50_flir.py']
 model = dict(
     inherit=False,
     distiller=dict(
-        loss_weight=1.0, standardize=False, direct=0.0, focus=None,
-        kv_size=None, reduction=1))
+        loss_weight=1.0, pyramid=True, standardize=False, direct=0.0,
+        box_balance=0.0, kv_size=None, reduction=1))

@@ -27,12 +27,12 @@ DISTILLER: dict[str, Any] = dict(
     review=True,
     attention=True,
     decouple=True,
-    pyramid=True,
+    pyramid=False,
     standardize=True,
     direct=0.5,
     fg_weight=1.0,
     bg_weight=0.5,
-    focus=0.5,
+    box_balance=0.5,
     kv_size=16,
     reduction=4)
 

@@ -6,7 +6,7 @@ from rdkd.errors import InputError
 
 #: RDKD with every part switched off, and as wide as the paper's.
 _OFF = dict(review=False, attention=False, decouple=False, pyramid=False,
-            standardize=False, direct=0.0, focus=None, kv_size=None,
+            standardize=False, direct=0.0, box_balance=0.0, kv_size=None,
             reduction=1)
 #: What a name may be followed by, after a plus sign, and its title.
 EXTRAS = dict(inherit='inheriting', response='response')

@@ -20,9 +20,10 @@ class RDKDDistiller(NeckDistiller):
     error of each level.
 
     Source: RDKD (Zhang and Pan, Application Research of Computers 40(5),
-    2023).  ``direct``, ``standardize``, ``focus``, ``kv_size`` and
-    ``reduction`` are [our choice]; with ``direct=0, standardize=False,
-    focus=None, kv_size=None, reduction=1`` the loss is the paper's.
+    2023).  ``direct``, ``standardize``, ``box_balance``, ``kv_size``
+    and ``reduction`` are [our choice]; with ``pyramid=True, direct=0,
+    standardize=False, box_balance=0, kv_size=None, reduction=1`` the loss is
+    the paper's.
 
     Args:
         loss_weight (float): Weight ``lambda`` of all distillation losses.  0
@@ -33,7 +34,7 @@ class RDKDDistiller(NeckDistiller):
             Defaults to True.
         decouple (bool): Distil foreground and background apart.  Defaults to
             True.
-        pyramid (bool): Compare at pooled scales too.  Defaults to True.
+        pyramid (bool): Compare at pooled scales too.  Defaults to False.
         standardize (bool): Compare maps standardised per image and channel.
             Defaults to True.
         direct (float): Share, 0 to 1, of the loss that compares the student's
@@ -41,10 +42,10 @@ class RDKDDistiller(NeckDistiller):
             ``review``.  Defaults to 0.5.
         fg_weight (float): Weight of the foreground.  Defaults to 1.
         bg_weight (float): Weight of the background.  Defaults to 0.5.
-        focus (float, optional): Inside the foreground every box weighs the
-            same, and inside both regions cells by how much they stand out in
-            the teacher's map, at this temperature (FGD, Yang et al., CVPR
-            2022); None weighs all cells of a region alike.  Defaults to 0.5.
+        box_balance (float): How far small boxes are raised against large
+            ones: a foreground cell weighs one over this power of its box's
+            cells.  0 weighs all cells alike, 1 all boxes (FGD, Yang et al.,
+            CVPR 2022, equation 6).  Only with ``decouple``.  Defaults to 0.5.
         kv_size (int, optional): Side of the pooled keys and values of the
             position attention, None for exact attention.  Defaults to 16.
         reduction (int): How many times narrower than the levels the fusion
@@ -56,12 +57,12 @@ class RDKDDistiller(NeckDistiller):
                  review: bool = True,
                  attention: bool = True,
                  decouple: bool = True,
-                 pyramid: bool = True,
+                 pyramid: bool = False,
                  standardize: bool = True,
                  direct: float = 0.5,
                  fg_weight: float = 1.0,
                  bg_weight: float = 0.5,
-                 focus: float | None = 0.5,
+                 box_balance: float = 0.5,
                  kv_size: int | None = 16,
                  reduction: int = 4) -> None:
         super().__init__(loss_weight)
@@ -71,8 +72,9 @@ class RDKDDistiller(NeckDistiller):
         self.direct = direct if review else 1.0
         self.kv_size = kv_size
         self.reduction = reduction
+        self.box_balance = box_balance
         self.distance = DecoupledPyramidLoss(fg_weight, bg_weight, pyramid,
-                                             standardize, focus)
+                                             standardize)
 
     def build(self, student: Sequence[int], teacher: Sequence[int]) -> None:
         """Build adapter and review."""
@@ -104,7 +106,7 @@ class RDKDDistiller(NeckDistiller):
         losses = {}
         sizes = [(x.shape[-2], x.shape[-1]) for x in teacher]
         masks = region_masks(data_samples, sizes, self.decouple,
-                             self.distance.focus is not None)
+                             self.box_balance)
         for i, (level, _) in enumerate(self.pairs):
             target = self.distance.target(teacher[i], masks[i])
             distance = torch.stack([

@@ -56,7 +56,7 @@ def focal_weights(data_samples: Sequence[Any],
     """
     weights = []
     for masks in region_masks(data_samples, map_sizes, decouple=True,
-                              equal_boxes=True):
+                              box_balance=1):
         foreground, background = masks.split(1, dim=1)
         count = background.sum(dim=(2, 3), keepdim=True).clamp(min=1)
         weights.append((foreground, background / count))

@@ -6,7 +6,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from rdkd.models.attention import full_precision, prominence
+from rdkd.models.attention import full_precision
 from rdkd.models.similarity import (
     Scales,
     region_distance,
@@ -40,24 +40,18 @@ class DecoupledPyramidLoss(nn.Module):
             the full map.  Defaults to True.
         standardize (bool): Whether maps are standardised per image and
             channel before they are compared.  Defaults to True.
-        focus (float, optional): Temperature of the teacher's
-            :func:`~rdkd.models.attention.prominence`, by which cells are
-            weighted inside their region; None weighs them alike.  Defaults
-            to None.
     """
 
     def __init__(self,
                  fg_weight: float = 1.0,
                  bg_weight: float = 0.5,
                  pyramid: bool = True,
-                 standardize: bool = True,
-                 focus: float | None = None) -> None:
+                 standardize: bool = True) -> None:
         super().__init__()
         self.fg_weight = fg_weight
         self.bg_weight = bg_weight
         self.pool_sizes = (4, 2, 1) if pyramid else ()
         self.standardize = standardize
-        self.focus = focus
 
     def target(self, teacher: Tensor, mask: Tensor | None = None) -> Target:
         """Prepare a teacher's level, which several maps can be compared with.
@@ -76,9 +70,6 @@ class DecoupledPyramidLoss(nn.Module):
             if mask is None:
                 mask = torch.ones_like(teacher[:, :1])
             mask = mask.to(teacher.dtype)
-            if self.focus is not None:
-                # Never 0, which would put a cell outside of its region.
-                mask = mask * prominence(teacher, self.focus).clamp(min=1e-6)
             scales = region_scales(mask, self.pool_sizes)
             if self.standardize:
                 teacher, _ = standardize(teacher, scales.valid)

@@ -104,7 +104,7 @@ def stack_boxes(instances: Sequence[Any]) -> Tensor:
 
 def region_masks(data_samples: Sequence[Any],
                  map_sizes: Sequence[tuple[int, int]],
-                 decouple: bool, equal_boxes: bool = False) -> list[Tensor]:
+                 decouple: bool, box_balance: float = 0.0) -> list[Tensor]:
     """Masks of the regions that are distilled apart, for a batch.
 
     Padding belongs to no region, and the cells of ignored (``iscrowd``) boxes
@@ -117,8 +117,9 @@ def region_masks(data_samples: Sequence[Any],
         map_sizes (Sequence[tuple[int, int]]): ``(H_l, W_l)`` of each level.
         decouple (bool): True for two regions, foreground and background;
             False for one, the whole image without its padding.
-        equal_boxes (bool): Weigh the cells of the foreground by
-            :func:`box_weights` and not by 1.  Defaults to False.
+        box_balance (float): The power of :func:`box_weights` that the cells
+            of the foreground weigh: 0 all alike, 1 every box the same.
+            Defaults to 0.
 
     Returns:
         list[Tensor]: For each level float32, shape ``(N, 2, H_l, W_l)`` or
@@ -137,8 +138,11 @@ def region_masks(data_samples: Sequence[Any],
         if not decouple:
             masks.append(valid[:, None].float())
             continue
-        foreground = valid * (box_weights if equal_boxes else boxes_to_mask)(
-            boxes, image_size, map_size)
+        if box_balance:
+            weights = box_weights(boxes, image_size, map_size).pow(box_balance)
+        else:
+            weights = boxes_to_mask(boxes, image_size, map_size)
+        foreground = valid * weights
         background = valid & ~(foreground > 0) & ~boxes_to_mask(
             crowds, image_size, map_size)
         masks.append(torch.stack([foreground.float(), background.float()],

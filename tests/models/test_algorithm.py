@@ -205,9 +205,10 @@ def test_distillation_teaches(rdkd_cfg, batch):
 
 
 @pytest.mark.parametrize('switch', ['review', 'attention', 'decouple',
-                                    'pyramid', 'standardize'])
+                                    'pyramid', 'standardize',
+                                    'box_balance'])
 def test_every_switch_changes_the_loss_or_what_learns(rdkd_cfg, batch, switch):
-    on, off = build(rdkd_cfg), build(rdkd_cfg, **{switch: False})
+    on, off = (build(rdkd_cfg, **{switch: value}) for value in (True, False))
     names = [{k for k, _ in m.distiller.named_parameters()} for m in (on, off)]
     values = [sum(v for k, v in steps(m, batch, 1)[0].items()
                   if k.startswith('distill')) for m in (on, off)]
@@ -216,7 +217,7 @@ def test_every_switch_changes_the_loss_or_what_learns(rdkd_cfg, batch, switch):
 
 def test_every_switch_off_is_plain_feature_distillation(rdkd_cfg, batch):
     model = build(rdkd_cfg, review=False, attention=False, decouple=False,
-                  pyramid=False, standardize=False, focus=None,
+                  pyramid=False, standardize=False, box_balance=0.0,
                   loss_weight=3.)
     losses = model(**copy.deepcopy(batch), mode='loss')
     assert not list(model.distiller.parameters())

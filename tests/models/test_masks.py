@@ -147,19 +147,31 @@ def test_every_box_weighs_the_same():
     samples = [sample([[0., 0., 16., 8.], [32., 32., 64., 64.]], (64, 64)),
                sample([], (64, 64))]
     masks = region_masks(samples, [(8, 8), (4, 4)], True)
-    weighted = region_masks(samples, [(8, 8), (4, 4)], True, True)
+    weighted = region_masks(samples, [(8, 8), (4, 4)], True, 1)
     for mask, weights in zip(masks, weighted, strict=True):
         assert torch.equal(weights[:, 1], mask[:, 1])
         assert torch.equal(weights[:, 0] > 0, mask[:, 0] > 0)
         assert weights[0, 0].sum() == 2  # one for each box
         assert weights[1, 0].sum() == 0
-    alone, = region_masks(samples[1:], [(8, 8)], True, True)
+    alone, = region_masks(samples[1:], [(8, 8)], True, 1)
     assert torch.equal(alone[0, 1], torch.ones(8, 8))
+
+
+@pytest.mark.parametrize('balance', [0.0, 0.5, 1.0])
+def test_a_cell_weighs_a_power_of_its_boxs_cells(balance):
+    masks, = region_masks(
+        [sample([[0., 0., 8., 8.], [16., 16., 48., 64.]], (64, 64))],
+        [(8, 8)], True, balance)
+    expected = torch.zeros(8, 8)
+    expected[0, 0] = 1
+    expected[2:8, 2:6] = 24 ** -balance
+    torch.testing.assert_close(masks[0, 0], expected)
+    assert masks[0, 1].sum() == 64 - 25
 
 
 def test_where_boxes_overlap_the_smaller_one_counts():
     both = [sample([[0., 0., 64., 64.], [0., 0., 16., 16.]], (64, 64))]
-    weights, = region_masks(both, [(4, 4)], True, True)
+    weights, = region_masks(both, [(4, 4)], True, 1)
     assert weights[0, 0, 0, 0] == 1
     assert weights[0, 0, 1:].eq(1 / 16).all()
 
@@ -167,7 +179,7 @@ def test_where_boxes_overlap_the_smaller_one_counts():
 def test_boxes_are_taken_some_at_a_time(monkeypatch):
     many = [sample([[8. * i, 8. * j, 8. * i + 12, 8. * j + 9]
                     for i in range(7) for j in range(7)], (64, 64))]
-    expected, = region_masks(many, [(16, 16)], True, True)
+    expected, = region_masks(many, [(16, 16)], True, 1)
     monkeypatch.setattr('rdkd.models.masks.BOXES', 5)
-    found, = region_masks(many, [(16, 16)], True, True)
+    found, = region_masks(many, [(16, 16)], True, 1)
     assert torch.equal(found, expected)
