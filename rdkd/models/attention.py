@@ -61,24 +61,6 @@ def channel_attention(x: Tensor) -> Tensor:
     return out.reshape(x.shape).to(x.dtype)
 
 
-def prominence(x: Tensor, temperature: float) -> Tensor:
-    """How much each position of a map stands out.
-
-    A softmax over the mean absolute value, times the number of positions, so
-    that the mean is 1 (FGD, Yang et al., CVPR 2022, equations 2 and 4).
-
-    Args:
-        x (Tensor): Shape ``(N, C, H, W)``.
-        temperature (float): Divides before the softmax.
-
-    Returns:
-        Tensor: Shape ``(N, 1, H, W)``.
-    """
-    n, _, height, width = x.shape
-    strength = x.abs().mean(dim=1).flatten(1) / temperature
-    return height * width * strength.softmax(dim=1).view(n, 1, height, width)
-
-
 @MODELS.register_module()
 class PositionAttention(nn.Module):
     """Spatial attention branch with its four 1x1 convolutions.

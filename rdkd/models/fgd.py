@@ -12,7 +12,7 @@ from mmcv.cnn.bricks import ContextBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from rdkd.models.attention import full_precision, prominence
+from rdkd.models.attention import full_precision
 from rdkd.models.masks import region_masks
 from rdkd.models.neck_distiller import NeckDistiller
 from rdkd.models.review import ChannelAdapter
@@ -32,9 +32,12 @@ def spatial_and_channel_attention(x: Tensor, temperature: float
     Returns:
         tuple[Tensor, Tensor]: Shapes ``(N, 1, H, W)`` and ``(N, C, 1, 1)``.
     """
-    of_channels = (x.abs().mean(dim=(2, 3)) / temperature).softmax(dim=1)
-    return (prominence(x, temperature),
-            x.shape[1] * of_channels[..., None, None])
+    n, channels, height, width = x.shape
+    strength = x.abs()
+    places = (strength.mean(dim=1).flatten(1) / temperature).softmax(dim=1)
+    of_channels = (strength.mean(dim=(2, 3)) / temperature).softmax(dim=1)
+    return (height * width * places.view(n, 1, height, width),
+            channels * of_channels[..., None, None])
 
 
 def focal_weights(data_samples: Sequence[Any],
