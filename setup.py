@@ -20,7 +20,7 @@ setup(
     long_description=(here / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['rdkd', 'rdkd.*']),
-    package_data={'rdkd.visualization': ['*.html']},
+    package_data={'rdkd.report': ['*.html']},
     python_requires='>=3.10,<3.13',
     install_requires=['torch>=2.6', 'onedl-mmcv==2.3.6', *requirements],
 )

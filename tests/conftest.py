@@ -2,19 +2,18 @@
 import functools
 import os
 import threading
+from contextlib import nullcontext
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 import torch
+from helpers import ROOT
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import save_checkpoint
 
 import rdkd  # noqa: F401
-from rdkd.datasets.synthetic import CLASSES, Spec, make_dataset
-
-ROOT = Path(__file__).resolve().parent.parent
+from rdkd.data.synthetic import CLASSES, Spec, make_dataset
 
 # Processes of the tests share two cores.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -116,3 +115,10 @@ def server(tmp_path, monkeypatch):
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         yield folder, f'http://127.0.0.1:{httpd.server_port}'
         httpd.shutdown()
+
+
+@pytest.fixture
+def device_without_autocast(monkeypatch):
+    """Autocast knows no meta device; here it is only ever switched off."""
+    monkeypatch.setattr(torch, 'autocast',
+                        lambda *args, **kwargs: nullcontext())

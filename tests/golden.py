@@ -14,13 +14,12 @@ import torch
 from mmdet.testing import demo_mm_inputs
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 from mmengine.runner import save_checkpoint
+from mmrazor.registry import MODELS as RAZOR_MODELS
 
 import rdkd  # noqa: F401
-from rdkd.config import load_config, without_downloads
-from rdkd.datasets.preflight import class_counts
-from rdkd.engine.launch import add_hooks
-
-from mmrazor.registry import MODELS as RAZOR_MODELS  # isort: skip
+from rdkd.detectors.classes import class_counts
+from rdkd.io.config import load_config, without_downloads
+from rdkd.runtime.launch import add_hooks
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name('golden.json')
@@ -44,6 +43,9 @@ def resolved(part):
     settings = plain(dict(part))
     kind = settings.pop('type')
     cls = MODELS.get(kind) or RAZOR_MODELS.get(kind) or HOOKS.get(kind)
+    if 'preset' in settings:
+        presets = cls.__init__.presets
+        settings = {**presets[settings.pop('preset')], **settings}
     bound = inspect.signature(cls.__init__).bind_partial(None, **settings)
     bound.apply_defaults()
     found = dict(type=kind)

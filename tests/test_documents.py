@@ -9,7 +9,7 @@ import mmdet
 import pytest
 import yaml
 
-from rdkd.config import load_config
+from rdkd.io.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = {path.name for path in (ROOT / 'configs').glob('*.py')}
@@ -78,8 +78,8 @@ def source(script):
         behind = [script.with_name(f) for f in
                   re.findall(r'\$here/(\w+\.(?:py|sh))', text)]
         text += ''.join(map(source, behind))
-    if 'rdkd.engine.cli' in text:
-        text += (ROOT / 'rdkd/engine/cli.py').read_text()
+    if 'rdkd.cli.common' in text:
+        text += (ROOT / 'rdkd/cli/common.py').read_text()
     if re.search(r'^ +add_arguments\(parser\)', text, re.M):
         text += (ROOT / 'tools/phases.py').read_text()
     return text

@@ -11,7 +11,7 @@ import torch
 from mmengine.registry import MODELS
 
 import rdkd
-from rdkd.config import load_config
+from rdkd.io.config import load_config
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / 'docs/distill_your_own.md').read_text()

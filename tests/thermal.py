@@ -5,7 +5,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from rdkd.datasets.synthetic import CATEGORIES, Spec, draw_scene
+from rdkd.data.synthetic import CATEGORIES, Spec, draw_scene
 
 #: Annotation file, image folder and folder of each split.
 LAYOUTS = {

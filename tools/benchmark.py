@@ -28,16 +28,22 @@ from phases import ROOT, progress
 from rich.console import Console
 from torch import Tensor, nn
 
-from rdkd.config import load_config, without_downloads
-from rdkd.datasets.preflight import class_counts
-from rdkd.engine import AtomicLocalBackend
-from rdkd.engine.cli import readable_errors
+from rdkd.algorithm import DetectorDistillation
+from rdkd.cli.common import readable_errors
+from rdkd.detectors.classes import class_counts
 from rdkd.errors import InputError
-from rdkd.measure import SavedBytes, flop_counter, peak_bytes, seconds
-from rdkd.models import DetectorDistillation, PositionAttention
-from rdkd.models.review import FuseModule, ReviewFusion
-from rdkd.models.teacher import build_teacher
-from rdkd.visualization.report import markdown
+from rdkd.experiments.measure import (
+    SavedBytes,
+    flop_counter,
+    peak_bytes,
+    seconds,
+)
+from rdkd.io.atomic import AtomicLocalBackend
+from rdkd.io.config import load_config, without_downloads
+from rdkd.layers.attention import PositionAttention
+from rdkd.layers.review import FuseModule, ReviewFusion
+from rdkd.report.report import markdown
+from rdkd.teacher.build import build_teacher
 
 #: MMRazor's losses as its own configs for detectors have them.
 PEERS: dict[str, dict[str, Any]] = dict(

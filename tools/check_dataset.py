@@ -7,9 +7,9 @@ import argparse
 
 from mmengine.config import DictAction
 
-from rdkd.config import load_config
-from rdkd.datasets.preflight import check_config, check_data
-from rdkd.engine.cli import readable_errors
+from rdkd.cli.common import readable_errors
+from rdkd.io.config import load_config
+from rdkd.runtime.checks import check_config, check_data
 
 
 def main() -> None:

@@ -43,25 +43,22 @@ from phases import (
 )
 from visualize import attention_figures
 
-from rdkd.datasets.preflight import check_config, read_annotations
-from rdkd.engine import AtomicLocalBackend
-from rdkd.engine.cli import readable_errors
+from rdkd.analysis.changes import largest_changes
+from rdkd.analysis.error_types import error_types
+from rdkd.analysis.heatmap import read_image
+from rdkd.cli.common import readable_errors
+from rdkd.data.coco import read_annotations
 from rdkd.errors import InputError
-from rdkd.visualization.changes import largest_changes
-from rdkd.visualization.comparison import (
+from rdkd.io.atomic import AtomicLocalBackend
+from rdkd.report.comparison import (
     METRICS,
     cells,
     main_method,
     summary,
     write_comparison,
 )
-from rdkd.visualization.errors import error_types
-from rdkd.visualization.heatmap import read_image
-from rdkd.visualization.report import (
-    draw_side_by_side,
-    log_entries,
-    read_history,
-)
+from rdkd.report.report import draw_side_by_side, log_entries, read_history
+from rdkd.runtime.checks import check_config
 
 #: Images that the report shows.
 PICTURES = 6
@@ -149,7 +146,7 @@ class Comparison:
         """Train and evaluate one student.
 
         Returns:
-            dict: A :data:`~rdkd.visualization.comparison.Run`, and ``phase``,
+            dict: A :data:`~rdkd.report.comparison.Run`, and ``phase``,
             the name of its folder.
         """
         marked = '' if weight == self.default_weight(method) else (

@@ -9,9 +9,9 @@ from phases import Phase, TrainingStopped
 from torch import Tensor
 from visualize import load_detector
 
-from rdkd.checkpoint import load_checkpoint_file
-from rdkd.models.review import ReviewFusion
-from rdkd.visualization.features import correlation, neck_features
+from rdkd.analysis.features import correlation, neck_features
+from rdkd.io.checkpoint import load_checkpoint_file
+from rdkd.layers.review import ReviewFusion
 
 _REVIEW = 'distiller.connectors.review.'
 
@@ -81,7 +81,7 @@ def correlations(phase: Phase, plain: Config, images: Sequence[Path],
 
     Returns:
         tuple[float, float | None]: The mean of
-        :func:`~rdkd.visualization.features.correlation` over the images, of
+        :func:`~rdkd.analysis.features.correlation` over the images, of
         the neck's levels and of the reviewed ones.
     """
     own = images_features(plain, phase, images)

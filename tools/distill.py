@@ -9,16 +9,16 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from rdkd.distill import make_plan
-from rdkd.engine import AtomicLocalBackend
-from rdkd.engine.cli import (
+from rdkd.cli.common import (
     add_train_arguments,
     apply_arguments,
     readable_errors,
     train,
 )
-from rdkd.engine.launch import first_process
 from rdkd.errors import InputError
+from rdkd.io.atomic import AtomicLocalBackend
+from rdkd.runtime.plan import make_plan
+from rdkd.runtime.processes import first_process
 
 
 def check_written(text: str, path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mmengine.runner import save_checkpoint
 
-from rdkd.checkpoint import deployable, load_checkpoint_file
-from rdkd.engine.cli import readable_errors
+from rdkd.cli.common import readable_errors
 from rdkd.errors import InputError
+from rdkd.io.checkpoint import deployable, load_checkpoint_file
 
 
 def main() -> None:

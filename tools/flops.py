@@ -18,12 +18,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from rdkd.config import detector_config, load_config
-from rdkd.datasets.preflight import coco_datasets, read_annotations
-from rdkd.engine.cli import readable_errors
+from rdkd.algorithm import DetectorDistillation
+from rdkd.cli.common import readable_errors
+from rdkd.data.coco import read_annotations
+from rdkd.data.datasets import coco_datasets
 from rdkd.errors import InputError
-from rdkd.measure import flop_counter
-from rdkd.models import DetectorDistillation
+from rdkd.experiments.measure import flop_counter
+from rdkd.io.config import detector_config, load_config
 
 #: Training images by folder, where the data need not be there to know: COCO
 #: train2017 has 118,287, of which MMDetection drops those without a box; FLIR

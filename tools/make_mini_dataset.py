@@ -4,7 +4,7 @@ import sys
 
 from rich.progress import track
 
-from rdkd.datasets.synthetic import Spec, make_dataset
+from rdkd.data.synthetic import Spec, make_dataset
 from rdkd.errors import InputError
 
 

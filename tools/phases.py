@@ -32,10 +32,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from rdkd.checkpoint import latest_checkpoint
-from rdkd.datasets.synthetic import Spec, make_dataset
-from rdkd.engine import AtomicLocalBackend
+from rdkd.data.synthetic import Spec, make_dataset
 from rdkd.errors import InputError
+from rdkd.io.atomic import AtomicLocalBackend
+from rdkd.io.checkpoint import latest_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 console = Console()

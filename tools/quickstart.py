@@ -35,19 +35,17 @@ from phases import (
     versions,
 )
 
-from rdkd.checkpoint import (
-    detector_state_dict,
-    load_checkpoint_file,
-)
-from rdkd.datasets.preflight import check_config, read_annotations
-from rdkd.engine.cli import readable_errors
-from rdkd.visualization.report import (
+from rdkd.cli.common import readable_errors
+from rdkd.data.coco import read_annotations
+from rdkd.io.checkpoint import detector_state_dict, load_checkpoint_file
+from rdkd.report.report import (
     HEADER,
     Result,
     read_history,
     table_rows,
     write_report,
 )
+from rdkd.runtime.checks import check_config
 
 CONFIGS = dict(teacher=TEACHER, student=STUDENT, rdkd=DISTILLED)
 NAMES = dict(teacher='teacher', student='student alone',

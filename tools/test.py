@@ -7,17 +7,13 @@ from mmdet.evaluation import CocoMetric, DumpDetResults
 from mmdet.registry import METRICS
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 
-from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
-from rdkd.datasets.preflight import check_data
-from rdkd.engine.cli import add_common_arguments, config_from, readable_errors
-from rdkd.engine.launch import (
-    build_runner,
-    finish_processes,
-    plain_model,
-    student_config,
-)
+from rdkd.cli.common import add_common_arguments, config_from, readable_errors
 from rdkd.errors import InputError
-from rdkd.models.teacher import load_strictly
+from rdkd.io.checkpoint import detector_state_dict, load_checkpoint_file
+from rdkd.runtime.checks import check_data
+from rdkd.runtime.launch import build_runner, student_config
+from rdkd.runtime.processes import finish_processes, plain_model
+from rdkd.teacher.build import load_strictly
 
 
 def parse_args() -> argparse.Namespace:

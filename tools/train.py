@@ -1,7 +1,7 @@
 """Train a detector, with or without a teacher."""
 import argparse
 
-from rdkd.engine.cli import (
+from rdkd.cli.common import (
     add_train_arguments,
     config_from,
     readable_errors,

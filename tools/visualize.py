@@ -13,26 +13,23 @@ from mmengine.registry import MODELS, init_default_scope
 from numpy.typing import NDArray
 from phases import read_detections, run_tool
 
-from rdkd.checkpoint import detector_state_dict, load_checkpoint_file
-from rdkd.config import detector_config, load_config
-from rdkd.datasets.preflight import (
-    coco_datasets,
-    coco_files,
-    read_annotations,
-)
-from rdkd.engine.cli import readable_errors
-from rdkd.engine.launch import student_config
-from rdkd.errors import InputError
-from rdkd.models.levels import neck_levels
-from rdkd.models.teacher import load_strictly
-from rdkd.visualization.changes import largest_changes
-from rdkd.visualization.errors import error_types
-from rdkd.visualization.heatmap import (
+from rdkd.analysis.changes import largest_changes
+from rdkd.analysis.error_types import error_types
+from rdkd.analysis.heatmap import (
     detector_attention,
     draw_attention,
     read_image,
 )
-from rdkd.visualization.report import draw_side_by_side, markdown
+from rdkd.cli.common import readable_errors
+from rdkd.data.coco import read_annotations
+from rdkd.data.datasets import coco_datasets, coco_files
+from rdkd.detectors.levels import neck_levels
+from rdkd.errors import InputError
+from rdkd.io.checkpoint import detector_state_dict, load_checkpoint_file
+from rdkd.io.config import detector_config, load_config
+from rdkd.report.report import draw_side_by_side, markdown
+from rdkd.runtime.launch import student_config
+from rdkd.teacher.build import load_strictly
 
 
 def titled(text: str) -> tuple[str, str]:
@@ -99,7 +96,7 @@ def load_detector(cfg: Config, checkpoint: str) -> BaseDetector:
     """Build the detector of a plain config with a checkpoint's weights.
 
     Args:
-        cfg (Config): Of :func:`~rdkd.engine.launch.student_config`.
+        cfg (Config): Of :func:`~rdkd.runtime.launch.student_config`.
         checkpoint (str): File or URL, of a distillation or a plain detector.
 
     Returns:

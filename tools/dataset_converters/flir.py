@@ -4,8 +4,8 @@ import argparse
 from rich.console import Console
 from rich.table import Table
 
-from rdkd.datasets.flir import CLASSES, Split, convert
-from rdkd.engine.cli import readable_errors
+from rdkd.cli.common import readable_errors
+from rdkd.data.flir import CLASSES, Split, convert
 
 _DROPPED = ('no size', 'outside', 'no file')
 

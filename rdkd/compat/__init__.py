@@ -1,0 +1,1 @@
+"""Making other packages work, and nothing else."""

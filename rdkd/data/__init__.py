@@ -1,0 +1,1 @@
+"""Data sets: reading, checking, converting and drawing them."""

@@ -1,0 +1,63 @@
+"""COCO annotation files: reading them and checking their form."""
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rdkd.errors import InputError
+
+
+def some(items: Sequence[Any], limit: int = 5) -> str:
+    """The first few items as text."""
+    more = len(items) - limit
+    return ', '.join(map(str, items[:limit])) + (
+        f' and {more} more' if more > 0 else '')
+
+
+#: What MMDetection and pycocotools read of a COCO file, and its types.
+_FIELDS: dict[str, dict[str, Any]] = {
+    'images': dict(id=int | str, file_name=str, width=int | float,
+                   height=int | float),
+    'categories': dict(id=int, name=str),
+    'annotations': dict(id=int, image_id=int | str, category_id=int,
+                        bbox=list, area=int | float),
+}
+
+
+def read_annotations(path: Path) -> dict[str, Any]:
+    """Read a COCO file and check its form.
+
+    Raises:
+        InputError: Names the file and what is wrong with it.
+    """
+    if not path.is_file():
+        raise InputError(
+            f'the annotation file {path} does not exist. Check `data_root` '
+            'and `ann_file` of the dataset.')
+    try:
+        coco = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f'the annotation file {path} is not JSON: '
+                         f'{error}.') from error
+    for key in ('images', 'annotations', 'categories'):
+        if not isinstance(coco, dict) or not isinstance(coco.get(key), list):
+            raise InputError(f'{path} is not a COCO file: it has no list '
+                             f'{key!r}.')
+    for part, fields in _FIELDS.items():
+        for position, entry in enumerate(coco[part]):
+            if not isinstance(entry, dict):
+                raise InputError(f'{path}: {part}[{position}] is {entry!r} '
+                                 'and not an object.')
+            wrong = [key for key, kind in fields.items()
+                     if not isinstance(entry.get(key), kind)]
+            if wrong:
+                raise InputError(
+                    f'{path}: {part}[{position}] (id {entry.get("id")}) has '
+                    f'no valid {some(wrong)}.')
+        repeated = [i for i, n in Counter(
+            entry['id'] for entry in coco[part]).items() if n > 1]
+        if repeated:
+            raise InputError(f'{path}: ids occur twice in {part}: '
+                             f'{some(repeated)}.')
+    return coco

@@ -1,1 +1,0 @@
-"""Data sets: drawn scenes and checks before training."""

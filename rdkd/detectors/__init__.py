@@ -1,0 +1,1 @@
+"""How features and head outputs are got from a detector."""

@@ -1,0 +1,1 @@
+"""The mathematics: functions of tensors that import torch and nothing else."""

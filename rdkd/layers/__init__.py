@@ -1,0 +1,1 @@
+"""What learns beside the student: review and adapters."""

@@ -1,0 +1,1 @@
+"""What the student is to learn from the teacher: one method a file."""

@@ -1,0 +1,95 @@
+"""MMRazor's distillers, with their recorders, as an objective.
+
+The only file that knows recorders.
+"""
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mmengine.model import BaseModel, BaseModule
+from mmengine.registry import MODELS, DefaultScope
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from rdkd.errors import InputError
+from rdkd.functional.precision import full_precision
+from rdkd.objectives.base import Objective
+
+
+def build_razor_part(config: Mapping[str, Any]) -> Any:
+    """Build a registered part; MMRazor's need no prefix."""
+    with DefaultScope.overwrite_default_scope('mmrazor'):
+        return MODELS.build(config)
+
+
+def plain_map(x: Tensor) -> Tensor:
+    """``x`` as MMRazor's losses take it: contiguous and in full precision."""
+    return full_precision(x).contiguous()
+
+
+class RecordedObjective(Objective):
+    """A distiller that finds by recorders what it compares.
+
+    Args:
+        distiller (BaseModule): MMRazor's ``ConfigurableDistiller`` or one of
+            its kind.
+    """
+
+    def __init__(self, distiller: BaseModule) -> None:
+        super().__init__()
+        # In a tuple it is no submodule itself: its connectors and losses keep
+        # the names in a checkpoint that they have under MMRazor's algorithm.
+        self._wrapped = (distiller, )
+        for name, child in distiller.named_children():
+            self.add_module(name, child)
+
+    @property
+    def distiller(self) -> Any:
+        """The distiller itself."""
+        return self._wrapped[0]
+
+    def init_weights(self) -> None:
+        """Initialize its connectors and losses as it would."""
+        self.distiller.init_weights()
+
+    def prepare(self, student: BaseModel, teacher: BaseModel) -> None:
+        """Attach the recorders.
+
+        Raises:
+            InputError: If a recorder looks beyond the teacher's neck, or the
+                distiller delivers something to the student's heads.
+        """
+        recorders = self.distiller.teacher_recorders.recorders
+        for name, recorder in recorders.items():
+            if recorder.source.split('.')[0] not in ('backbone', 'neck'):
+                raise InputError(
+                    f'the teacher recorder {name!r} reads '
+                    f'{recorder.source!r}, but only the backbone and the '
+                    'neck of the teacher run while distilling.')
+        if self.distiller.deliveries.deliveries:
+            raise InputError('`distill_deliveries` are not supported: the '
+                             'heads of the teacher do not run.')
+        self.distiller.prepare_from_student(student)
+        self.distiller.prepare_from_teacher(teacher)
+
+    @contextmanager
+    def watch(self, model: BaseModel, side: str) -> Iterator[list[Any]]:
+        """Record inside the block."""
+        recorders = getattr(self.distiller, f'{side}_recorders')
+        with recorders:
+            # The buffers themselves, which fill as the model runs.
+            yield [recorder.data_buffer
+                   for recorder in recorders.recorders.values()]
+
+    def forward(self, student: list[list[Any]], teacher: list[list[Any]],
+                data_samples: Sequence[Any]) -> dict[str, Tensor]:
+        """The distiller's own losses, of what its recorders hold."""
+        buffers = [*student, *teacher]
+        for buffer in buffers:
+            buffer[:] = tree_map_only(Tensor, plain_map, buffer)
+        try:
+            return self.distiller.compute_distill_losses()
+        finally:
+            # The graph is not to outlive the step.
+            for buffer in buffers:
+                buffer.clear()

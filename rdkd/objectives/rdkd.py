@@ -1,0 +1,150 @@
+"""RDKD: what the student's neck is to learn from the teacher's.
+
+Source: RDKD (Zhang and Pan, Application Research of Computers 40(5), 2023).
+"""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.registry import MODELS
+from torch import Tensor
+
+from rdkd.functional.masks import region_masks
+from rdkd.layers.adapter import ChannelAdapter
+from rdkd.layers.review import ReviewFusion
+from rdkd.objectives.decoupled_pyramid_loss import DecoupledPyramidLoss
+from rdkd.objectives.neck import NeckDistiller
+from rdkd.objectives.presets import with_presets
+
+#: ``paper``: to the letter, where the defaults are [our choice].
+PRESETS: dict[str, dict[str, Any]] = dict(
+    paper=dict(standardize=False, direct=0.0, box_balance=0.0, kv_size=None,
+               reduction=1))
+
+
+@MODELS.register_module()
+class RDKDDistiller(NeckDistiller):
+    """Review-and-decouple distillation of the neck levels.
+
+    With every switch off this is plain feature distillation: the mean squared
+    error of each level.
+
+    Source: RDKD (Zhang and Pan, Application Research of Computers 40(5),
+    2023).  ``direct``, ``standardize``, ``box_balance``, ``kv_size`` and
+    ``reduction`` are [our choice]; with ``preset='paper'`` the loss is the
+    paper's.
+
+    Args:
+        loss_weight (float): Weight ``lambda`` of all distillation losses.  0
+            turns distillation off: the teacher does not run and no module is
+            built.
+        review (bool): Compare the fused levels.  Defaults to True.
+        attention (bool): Attend over the fused levels.  Only with ``review``.
+            Defaults to True.
+        decouple (bool): Distil foreground and background apart.  Defaults to
+            True.
+        pyramid (bool): Compare at pooled scales too.  Defaults to False.
+        standardize (bool): Compare maps standardised per image and channel.
+            Defaults to True.
+        direct (float): Share, 0 to 1, of the loss that compares the student's
+            levels themselves instead of the fused ones.  Only with
+            ``review``.  Defaults to 0.5.
+        fg_weight (float): Weight of the foreground.  Defaults to 1.
+        bg_weight (float): Weight of the background.  Defaults to 0.5.
+        box_balance (float): How far small boxes are raised against large
+            ones: a foreground cell weighs one over this power of its box's
+            cells.  0 weighs all cells alike, 1 all boxes (FGD, Yang et al.,
+            CVPR 2022, equation 6).  Only with ``decouple``.  Defaults to 0.5.
+        kv_size (int, optional): Side of the pooled keys and values of the
+            position attention, None for exact attention.  Defaults to 16.
+        reduction (int): How many times narrower than the levels the fusion
+            is; 1 is the paper's.  Defaults to 4.
+        preset (str, optional): One of :data:`PRESETS`, which stands for the
+            arguments that it names; those that are given beside it win.
+    """
+
+    @with_presets(PRESETS)
+    def __init__(self,
+                 loss_weight: float,
+                 review: bool = True,
+                 attention: bool = True,
+                 decouple: bool = True,
+                 pyramid: bool = False,
+                 standardize: bool = True,
+                 direct: float = 0.5,
+                 fg_weight: float = 1.0,
+                 bg_weight: float = 0.5,
+                 box_balance: float = 0.5,
+                 kv_size: int | None = 16,
+                 reduction: int = 4) -> None:
+        super().__init__(loss_weight)
+        self.review = review
+        self.attention = attention
+        self.decouple = decouple
+        self.direct = direct if review else 1.0
+        self.kv_size = kv_size
+        self.reduction = reduction
+        self.box_balance = box_balance
+        self.distance = DecoupledPyramidLoss(fg_weight, bg_weight, pyramid,
+                                             standardize)
+
+    def build(self, student: Sequence[int], teacher: Sequence[int]) -> None:
+        """Build adapter and review."""
+        self.connectors['adapter'] = ChannelAdapter(student, teacher)
+        if self.review:
+            self.connectors['review'] = ReviewFusion(
+                teacher, self.attention, self.kv_size, self.reduction)
+
+    def compared(self, student: Sequence[Tensor]
+                 ) -> list[tuple[float, Sequence[Tensor]]]:
+        """What of the student is compared with the teacher.
+
+        Args:
+            student (Sequence[Tensor]): The shared levels of its neck,
+                ``(N, C_s, H_l, W_l)``, fine to coarse.
+
+        Returns:
+            list[tuple[float, Sequence[Tensor]]]: Share of the loss, and
+            levels ``(N, C_t, H_l, W_l)``: the student's own, and those that
+            the review made of them.
+        """
+        adapted = self.connectors['adapter'](student)
+        if not self.review:
+            return [(self.direct, adapted)]
+        return [(self.direct, adapted),
+                (1 - self.direct, self.connectors['review'](adapted))]
+
+    def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor],
+                data_samples: Sequence[Any]) -> dict[str, Tensor]:
+        """Compare the two necks.
+
+        Args:
+            student (Sequence[Tensor]): Levels of the student's neck,
+                ``(N, C_s, H_l, W_l)``.
+            teacher (Sequence[Tensor]): Levels of the teacher's neck,
+                ``(N, C_t, H_l, W_l)``.
+            data_samples (Sequence[DetDataSample]): The batch's samples, whose
+                boxes and sizes say what is foreground, background, padding.
+
+        Returns:
+            dict[str, Tensor]: For every level of stride ``s`` the scalars
+            ``loss_fg_s{s}`` and ``loss_bg_s{s}``, or ``loss_s{s}`` without
+            decoupling.
+        """
+        student, teacher = self.shared(student, teacher)
+        compared = self.compared(student)
+        masks = region_masks(
+            data_samples, [(x.shape[-2], x.shape[-1]) for x in teacher],
+            self.decouple, self.box_balance)
+        sides = ('fg_', 'bg_') if self.decouple else ('', )
+        losses = {}
+        for i, (level, _) in enumerate(self.pairs):
+            target = self.distance.target(teacher[i], masks[i])
+            distance = torch.stack([
+                share * self.distance.distance(levels[i], target)
+                for share, levels in compared
+            ]).sum(dim=0)
+            for side, value in zip(sides, distance, strict=True):
+                losses[f'loss_{side}s{level.stride}'] = (
+                    self.loss_weight * value)
+        return losses

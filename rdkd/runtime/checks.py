@@ -1,0 +1,109 @@
+"""Checking a config and its data before a run starts."""
+import difflib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmrazor.registry import MODELS as RAZOR_MODELS
+
+from rdkd.data.checks import check_dataset
+from rdkd.data.coco import some
+from rdkd.data.datasets import coco_datasets
+from rdkd.detectors.classes import class_counts
+from rdkd.errors import InputError
+from rdkd.io.config import load_config
+from rdkd.runtime.processes import first_process
+
+
+def check_keys(model: Mapping[str, Any]) -> None:
+    """Refuse keys that the distillation model or its distiller do not take.
+
+    Args:
+        model (Mapping): ``cfg.model``.  Plain detectors are not checked.
+
+    Raises:
+        InputError: Names the key and the nearest one that exists.
+    """
+    if 'distiller' not in model:
+        return
+    for name, part in (('model', model),
+                       ('model.distiller', model['distiller']),
+                       ('model.response', model.get('response'))):
+        if part is None:
+            continue
+        # MMRazor's distillers are named in its scope.
+        cls = MODELS.get(part['type']) or RAZOR_MODELS.get(part['type'])
+        if cls is None:
+            raise InputError(f'{name}.type: nothing is registered as '
+                             f'{part["type"]!r}.')
+        known = set(inspect.signature(cls).parameters)
+        for key in part:
+            if key != 'type' and key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                raise InputError(
+                    f'{name} has the unknown key {key!r}' +
+                    (f'; did you mean {near[0]!r}?' if near else '.') +
+                    f' {part["type"]} takes: {", ".join(sorted(known))}.')
+
+
+def check_data(cfg: Config, split: str) -> None:
+    """Check the data sets of one split against each other and the model.
+
+    Args:
+        cfg (Config): The run's config.
+        split (str): ``'train'``, ``'val'`` or ``'test'``.
+
+    Raises:
+        InputError: At the first problem; says where it is and what to do.
+    """
+    # Of several processes one looks; the others wait where they join it.
+    if not first_process():
+        return
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
+    loader = cfg.get(f'{split}_dataloader')
+    if not loader:
+        return
+    models = dict(student=cfg.model.get('architecture', cfg.model))
+    if 'teacher' in cfg.model:
+        teacher = cfg.model.teacher
+        models['teacher'] = (load_config(teacher).model
+                             if isinstance(teacher, str) else teacher)
+    datasets = list(coco_datasets(loader['dataset']))
+    for dataset in datasets:
+        classes = check_dataset(dataset, training=split == 'train')
+        for name, model in models.items():
+            wrong = sorted(set(class_counts(model)) - {len(classes)})
+            if wrong:
+                raise InputError(
+                    f'the {name}\'s head has num_classes={some(wrong)} but '
+                    f'the {split} set has {len(classes)} classes '
+                    f'({some(list(classes), 20)}).')
+    evaluator = cfg.get(f'{split}_evaluator') or {}
+    metrics = [evaluator] if isinstance(evaluator, dict) else evaluator
+    files = [metric['ann_file'] for metric in metrics
+             if metric.get('ann_file')]
+    for file in files if len(datasets) == 1 else ():
+        own = Path(datasets[0].get('data_root') or '', datasets[0]['ann_file'])
+        if Path(file).resolve() != own.resolve():
+            raise InputError(
+                f'{split}_evaluator.ann_file is {file}, but '
+                f'{split}_dataloader reads {own}: scores would be of other '
+                'images. Set both to the same file.')
+
+
+def check_config(cfg: Config) -> None:
+    """Check everything a training run will read, before it starts.
+
+    Args:
+        cfg (Config): The run's config.
+
+    Raises:
+        InputError: At the first problem; says where it is and what to do.
+    """
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
+    check_keys(cfg.model)
+    check_data(cfg, 'train')
+    check_data(cfg, 'val')

@@ -1,0 +1,61 @@
+"""Starting with the teacher's neck and heads."""
+import torch
+from mmengine.registry import MODELS
+
+from rdkd import algorithm
+from rdkd.detectors.inherit import inherit_neck_and_heads
+
+
+def initialised(cfg, **model):
+    cfg.model.update(model)
+    torch.manual_seed(0)
+    built = MODELS.build(cfg.model)
+    built.init_weights()
+    return built
+
+
+def test_only_what_agrees_is_copied(rdkd_cfg):
+    model = initialised(rdkd_cfg, inherit=True)
+    student = model.student.state_dict()
+    teacher = model.teacher.model.state_dict()
+    same = {name for name, value in student.items()
+            if name in teacher and torch.equal(value, teacher[name])}
+    # The lateral convolutions read a narrower backbone.
+    assert 'bbox_head.retina_cls.weight' in same
+    assert 'neck.fpn_convs.0.conv.weight' in same
+    assert 'neck.lateral_convs.0.conv.weight' not in same
+    assert not any(name.startswith('backbone') and 'conv' in name
+                   for name in same)
+
+
+def test_it_is_off_by_default(rdkd_cfg):
+    model = initialised(rdkd_cfg)
+    assert not torch.equal(
+        model.student.bbox_head.retina_cls.weight,
+        model.teacher.model.bbox_head.retina_cls.weight)
+
+
+def test_it_says_what_it_copied(rdkd_cfg, monkeypatch):
+    said = []
+    monkeypatch.setattr(algorithm, 'print_log',
+                        lambda text, logger: said.append(text))
+    initialised(rdkd_cfg, inherit=True)
+    copied, kept = said[0].split('not copied')
+    assert 'bbox_head (28)' in copied
+    assert 'neck (' in copied
+    assert 'neck (4)' in kept
+
+
+def test_the_teacher_keeps_its_own_tensors(rdkd_cfg):
+    model = initialised(rdkd_cfg, inherit=True)
+    before = model.teacher.model.bbox_head.retina_cls.weight.clone()
+    with torch.no_grad():
+        model.student.bbox_head.retina_cls.weight.add_(1)
+    assert torch.equal(model.teacher.model.bbox_head.retina_cls.weight, before)
+
+
+def test_nothing_in_common_copies_nothing(student_cfg):
+    student = MODELS.build(student_cfg.model)
+    copied, kept = inherit_neck_and_heads(student, {})
+    assert not copied
+    assert set(kept) == {'neck', 'bbox_head'}

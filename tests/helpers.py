@@ -1,0 +1,134 @@
+"""What several tests share: tiny models that train, and processes."""
+import copy
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+import torch.multiprocessing as mp
+from mmengine.registry import MODELS, init_default_scope
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Seconds after which a process that hangs is ended.
+LIMIT = 600
+
+
+def build(cfg, **distiller):
+    cfg = copy.deepcopy(cfg)
+    cfg.model.distiller.update(distiller)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    return model
+
+
+def steps(model, batch, count=2, optimizer=torch.optim.SGD, lr=1e-2):
+    optimizer = optimizer(model.parameters(), lr)
+    history = []
+    for _ in range(count):
+        losses = model(**copy.deepcopy(batch), mode='loss')
+        total, log_vars = model.parse_losses(losses)
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        history.append(log_vars)
+    return history
+
+
+def digest(module):
+    return hashlib.sha256(b''.join(
+        value.numpy().tobytes()
+        for value in module.state_dict().values())).hexdigest()
+
+
+def distillation_gradients(cfg, batch, wrap=lambda model: model):
+    """Gradients of the distillation losses with respect to everything."""
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    # Away from the start, where attention and fusion do nothing yet.
+    torch.manual_seed(1)
+    for parameter in model.distiller.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    # Batch norm of the student sees each process's batch by itself, which is
+    # MMDetection's behaviour: take it out of the comparison.
+    model.train()
+    model.student.eval()
+    wrapped = wrap(model)
+    losses = wrapped(**batch, mode='loss')
+    # The detector's own losses divide by counts of each process; they stay
+    # in the graph, because DDP waits for every parameter.
+    sum(torch.stack(v).sum() * 0 if isinstance(v, list) else
+        v.sum() * (0 if k.startswith('student') else 1)
+        for k, v in losses.items()).backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters()}
+
+
+def of_two_processes(work, cfg, batch):
+    """What rank 0 of ``work(rank, port, cfg, batch, queue)`` puts there."""
+    queue = mp.get_context('spawn').SimpleQueue()
+    running = mp.spawn(work, (free_port(), cfg, batch, queue), nprocs=2,
+                       join=False)
+    found = None
+    while not running.join(timeout=1):
+        if not queue.empty():
+            found = queue.get()
+    return queue.get() if found is None else found
+
+
+def assert_same_gradients(found, expected):
+    """Compare gradients by the name of their parameter."""
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        # Elements near zero are sums whose terms cancel: they are compared
+        # on the scale of the largest.
+        atol = max(1e-6, 1e-5 * gradient.abs().max().item())
+        torch.testing.assert_close(
+            torch.from_numpy(found[name]), gradient, rtol=2e-4, atol=atol,
+            msg=lambda text, name=name: f'{name}: {text}')
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+def run(*command, code=0):
+    done = subprocess.run(
+        [str(c) for c in command], capture_output=True, text=True,
+        cwd=ROOT, env=dict(os.environ, OMP_NUM_THREADS='1',
+                           PYTHON=sys.executable), check=False,
+        timeout=LIMIT)
+    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def tool(name, *arguments, code=0):
+    return run(sys.executable, ROOT / 'tools' / name, *arguments, code=code)
+
+
+def write(cfg, path):
+    path.write_text(cfg.pretty_text)
+    return path
+
+
+def weights(file):
+    return torch.load(file, weights_only=False)['state_dict']
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+def metrics(work_dir):
+    file = next(work_dir.glob('*/2*.json'))
+    return {key: value for key, value in json.loads(file.read_text()).items()
+            if key.startswith('coco/')}
