@@ -9,9 +9,9 @@ from typing import Any
 from rdkd.cli.common import readable_errors
 
 #: The module in this package that a command is in.  It is imported when the
-#: command is called, has a docstring whose first line is the summary,
-#: ``add_arguments(parser)``, ``run(args)`` and perhaps ``CONTINUE_WITH``, which
-#: is said when the user interrupts.
+#: command is called and has a docstring whose first line is the summary,
+#: ``add_arguments(parser)``, ``run(args)`` and perhaps ``CONTINUE_WITH``, said
+#: when the user interrupts.
 COMMANDS = {
     'train': 'train',
     'test': 'test',
