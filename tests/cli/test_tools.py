@@ -5,7 +5,17 @@ import sys
 
 import pytest
 import torch
-from helpers import ROOT, free_port, metrics, run, same, tool, weights, write
+from helpers import (
+    LIMIT,
+    ROOT,
+    free_port,
+    metrics,
+    run,
+    same,
+    tool,
+    weights,
+    write,
+)
 from mmengine.config import Config
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -16,7 +26,7 @@ def config(rdkd_cfg, tmp_path):
     return write(rdkd_cfg, tmp_path / 'rdkd.py')
 
 
-def test_promise_4_and_8_from_training_to_export(config, student_cfg,
+def test_from_training_to_export(config, student_cfg,
                                                  mini_data, tmp_path):
     """One student through everything, stopped half-way and continued."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
@@ -24,7 +34,7 @@ def test_promise_4_and_8_from_training_to_export(config, student_cfg,
     assert 'distill.loss_fg_s8' in said
     assert 'Average Precision' in said
 
-    # Promise 8: one epoch and the next are two epochs, bit by bit.
+    # Resuming is exact: one epoch and the next are two epochs, bit by bit.
     tool('train.py', config, '--work-dir', parts)
     assert same(weights(whole / 'epoch_2.pth'), weights(parts / 'epoch_2.pth'))
     (parts / 'epoch_2.pth').write_bytes(
@@ -44,7 +54,7 @@ def test_promise_4_and_8_from_training_to_export(config, student_cfg,
     assert 'Traceback' not in said
     assert (whole / 'epoch_2.pth').stat().st_mtime_ns == before
 
-    # Promise 4: the export loads into the plain config and scores the same.
+    # The export loads into the plain config and scores the same.
     deployed = tmp_path / 'student.pth'
     tool('export_student.py', whole / 'epoch_2.pth', deployed)
     said = tool('export_student.py', whole / 'epoch_2.pth', deployed, code=1)
@@ -88,7 +98,7 @@ def test_two_machines_train(config, tmp_path):
          tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
         env=dict(environment, NODE_RANK=str(rank)), cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for rank in (0, 1)]
-    said = [machine.communicate()[0] for machine in machines]
+    said = [machine.communicate(timeout=LIMIT)[0] for machine in machines]
     assert [machine.returncode for machine in machines] == [0, 0], said
     assert 'Average Precision' in said[0]
     assert len(list((tmp_path / 'run').glob('2*'))) == 1
@@ -112,7 +122,7 @@ def test_slurm_starts_one_torchrun_on_each_node(config, tmp_path):
     done = subprocess.run(
         ['bash', ROOT / 'tools/slurm_train.sh', 'gpu', 'job', config,
          tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
-        capture_output=True, text=True, cwd=ROOT, check=False,
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=LIMIT,
         env=dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
                  PATH=f'{programs}:{os.environ["PATH"]}', GPUS='2',
                  GPUS_PER_NODE='1', PORT=free_port()))
@@ -145,7 +155,7 @@ def test_scripts_say_how_they_are_used(name):
     assert 'usage:' in run('bash', ROOT / 'tools' / name, code=2)
 
 
-def test_promise_2_other_classes_stop_the_run(config, teacher_files,
+def test_other_classes_stop_the_run(config, teacher_files,
                                               tmp_path):
     cfg = Config.fromfile(config)
     checkpoint = torch.load(teacher_files[1], weights_only=True)
@@ -166,7 +176,7 @@ def test_promise_2_other_classes_stop_the_run(config, teacher_files,
     ('teacher_ckpt=none.pth', 'none.pth does not exist'),
     ('model.distiller.loss_wieght=1', "did you mean 'loss_weight'"),
     ('train_dataloader.dataset.data_root=none', 'the data root none')])
-def test_promise_10_bad_input_is_one_message(config, tmp_path, option, named):
+def test_bad_input_is_one_message(config, tmp_path, option, named):
     said = tool('train.py', config, '--work-dir', tmp_path / 'run',
                 '--cfg-options', option, code=1)
     assert named in said
