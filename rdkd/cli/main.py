@@ -33,6 +33,23 @@ def module_of(command: str) -> Any:
     return import_module(f'rdkd.cli.{COMMANDS[command]}')
 
 
+def parser_of(command: str, prog: str | None = None
+              ) -> argparse.ArgumentParser:
+    """The parser of a command's flags.
+
+    Args:
+        command (str): One of :data:`COMMANDS`.
+        prog (str, optional): What usage messages call it.  Defaults to the
+            name of the file that is running.
+    """
+    module = module_of(command)
+    parser = argparse.ArgumentParser(
+        prog=prog, description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    module.add_arguments(parser)
+    return parser
+
+
 def overview() -> argparse.ArgumentParser:
     """A parser that only knows the names of the commands."""
     width = max(map(len, COMMANDS))
@@ -60,7 +77,7 @@ def main(command: str | None = None, argv: Sequence[str] | None = None
             Defaults to that of the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    prog = None  # argparse takes the name of the file
+    prog = None
     if command is None:
         command = next((name for name in COMMANDS
                         if words[:len(name.split())] == name.split()), None)
@@ -69,11 +86,7 @@ def main(command: str | None = None, argv: Sequence[str] | None = None
             return
         words = words[len(command.split()):]
         prog = f'rdkd {command}'
-    module = module_of(command)
-    parser = argparse.ArgumentParser(
-        prog=prog, description=module.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    module.add_arguments(parser)
+    module, parser = module_of(command), parser_of(command, prog)
     args = parser.parse_args(words)
     # What a report names as the command to run for the same again.
     args.command_line = shlex.join(

@@ -26,6 +26,7 @@ def config(rdkd_cfg, tmp_path):
     return write(rdkd_cfg, tmp_path / 'rdkd.py')
 
 
+@pytest.mark.slow
 def test_from_training_to_export(config, student_cfg,
                                                  mini_data, tmp_path):
     """One student through everything, stopped half-way and continued."""
@@ -78,6 +79,7 @@ def test_from_training_to_export(config, student_cfg,
         evaluation.stats[0], abs=5.1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_evaluate(config, tmp_path):
     said = run('bash', ROOT / 'tools/dist_train.sh', config, 2, '--work-dir',
                tmp_path / 'two')
@@ -89,10 +91,11 @@ def test_two_processes_train_and_evaluate(config, tmp_path):
     assert 'Average Precision' in said
 
 
+@pytest.mark.slow
 def test_two_machines_train(config, tmp_path):
     """The same command on each, with its rank."""
     environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
-                       NNODES='2', MASTER_ADDR='127.0.0.1', PORT=free_port())
+                       NNODES='2', MASTER_ADDR='127.0.0.1', PORT=str(free_port()))
     machines = [subprocess.Popen(
         ['bash', ROOT / 'tools/dist_train.sh', config, '1', '--work-dir',
          tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
@@ -105,6 +108,7 @@ def test_two_machines_train(config, tmp_path):
     assert (tmp_path / 'run/epoch_1.pth').is_file()
 
 
+@pytest.mark.slow
 def test_slurm_starts_one_torchrun_on_each_node(config, tmp_path):
     """With stand-ins for Slurm's programs that run two nodes here."""
     programs = tmp_path / 'bin'
@@ -125,7 +129,7 @@ def test_slurm_starts_one_torchrun_on_each_node(config, tmp_path):
         capture_output=True, text=True, cwd=ROOT, check=False, timeout=LIMIT,
         env=dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
                  PATH=f'{programs}:{os.environ["PATH"]}', GPUS='2',
-                 GPUS_PER_NODE='1', PORT=free_port()))
+                 GPUS_PER_NODE='1', PORT=str(free_port())))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     asked = (tmp_path / 'srun').read_text()
     assert '-p gpu' in asked
