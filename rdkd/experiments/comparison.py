@@ -89,7 +89,7 @@ def best_weights(weights: Mapping[str, Sequence[float]],
     for method, possible in weights.items():
         ended = [run for run in tried
                  if isinstance(run, StudentRun) and run.method == method]
-        best[method] = (max(ended, key=lambda run: run.score).weight if ended
+        best[method] = (max(ended, key=lambda run: run.map).weight if ended
                         else next(iter(possible), None))
     return best
 

@@ -38,7 +38,7 @@ class StudentRun:
     metrics: Mapping[str, float | None]
 
     @property
-    def score(self) -> float:
+    def map(self) -> float:
         """The mAP in percent."""
         return self.metrics['mAP'] or 0.0
 
