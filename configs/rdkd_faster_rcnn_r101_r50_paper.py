@@ -7,6 +7,4 @@ _base_ = ['./rdkd_faster_rcnn_r101_r50.py']
 
 model = dict(
     inherit=False,
-    distiller=dict(
-        loss_weight=1.0, pyramid=True, standardize=False, direct=0.0,
-        box_balance=0.0, kv_size=None, reduction=1))
+    distiller=dict(preset='paper', loss_weight=1.0, pyramid=True))

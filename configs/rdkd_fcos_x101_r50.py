@@ -3,9 +3,6 @@
 # normalised as it was trained on them.
 _base_ = ['./rdkd_fcos_r101_r50.py']
 
-# A file or a URL: --cfg-options model.teacher_ckpt=FILE replaces it.
-teacher_ckpt = 'https://download.openmmlab.com/mmdetection/v2.0/fcos/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco-ede514a8.pth'
-
 model = dict(
     teacher='mmdet::fcos/fcos_x101-64x4d_fpn_gn-head_ms-640-800-2x_coco.py',
-    teacher_ckpt=teacher_ckpt)
+    teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/fcos/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco-ede514a8.pth')

@@ -347,8 +347,12 @@ def test_the_parts_run_in_mmrazor_s_own_distiller(rdkd_cfg, batch):
         type='ConfigurableDistiller',
         student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
         teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
-        connectors=dict(review=dict(type='ReviewFusion', channels=[64] * 5)),
-        distill_losses=dict(loss_review=dict(type='DecoupledPyramidLoss')),
+        connectors=dict(review=dict(
+            type='ReviewFusion', channels=[64] * 5, attention=True,
+            kv_size=16, reduction=4)),
+        distill_losses=dict(loss_review=dict(
+            type='DecoupledPyramidLoss', fg_weight=1.0, bg_weight=0.5,
+            pyramid=True, standardize=True)),
         loss_forward_mappings=dict(loss_review=dict(
             s_feature=dict(from_student=True, recorder='fpn',
                            connector='review'),

@@ -1,1 +1,23 @@
 """The mathematics: functions of tensors that import torch and nothing else."""
+from rdkd.functional.attention import channel_attention, position_attention
+from rdkd.functional.distance import (
+    Scales,
+    pooling_matrix,
+    region_distance,
+    region_scales,
+)
+from rdkd.functional.masks import (
+    box_weights,
+    boxes_to_mask,
+    covered_cells,
+    region_masks,
+)
+from rdkd.functional.precision import full_precision
+from rdkd.functional.standardization import standardize
+
+__all__ = [
+    'Scales', 'box_weights', 'boxes_to_mask', 'channel_attention',
+    'covered_cells', 'full_precision', 'pooling_matrix',
+    'position_attention', 'region_distance', 'region_masks', 'region_scales',
+    'standardize'
+]

@@ -44,6 +44,11 @@ def pooling_matrix(cells: int, size: int, like: Tensor) -> Tensor:
     Returns:
         Tensor: Shape ``(size, cells)``; each row averages one window of
         :func:`torch.nn.functional.adaptive_avg_pool1d`.
+
+    Example:
+        >>> import torch
+        >>> pooling_matrix(3, 2, torch.ones(())).tolist()  # windows overlap
+        [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]
     """
     window = torch.arange(size, device=like.device)[:, None]
     index = torch.arange(cells, device=like.device)
@@ -70,6 +75,12 @@ def region_scales(masks: Tensor, pool_sizes: Sequence[int] = (4, 2, 1)
 
     Returns:
         Scales: All that the distance needs to know of the masks.
+
+    Example:
+        >>> import torch
+        >>> scales = region_scales(torch.ones(1, 1, 8, 8), pool_sizes=(4, 2))
+        >>> scales.pools.shape  # 4 * 4 + 2 * 2 pooled cells over 8 * 8 cells
+        torch.Size([1, 20, 64])
     """
     n, regions, height, width = masks.shape
     sizes = [(0.5**i, size) for i, size in enumerate(pool_sizes, start=1)
@@ -175,5 +186,14 @@ def region_distance(x: Tensor, target: Tensor, scales: Scales,
 
     Returns:
         Tensor: Shape ``(N, R)``.
+
+    Example:
+        >>> import torch
+        >>> left = torch.zeros(1, 1, 4, 4)
+        >>> left[..., :2] = 1
+        >>> scales = region_scales(torch.cat([left, 1 - left], dim=1))
+        >>> student, teacher = 3 * left, torch.zeros(1, 1, 4, 4)
+        >>> region_distance(student, teacher, scales, False).round().tolist()
+        [[9.0, 0.0]]
     """
     return _RegionDistance.apply(x, target, *scales, standardized)

@@ -30,19 +30,19 @@ class DecoupledPyramidLoss(nn.Module):
     pooling; standardisation is [our choice], after PKD.
 
     Args:
-        fg_weight (float): Weight of the foreground.  Defaults to 1.
-        bg_weight (float): Weight of the background.  Defaults to 0.5.
+        fg_weight (float): Weight of the foreground.
+        bg_weight (float): Weight of the background.
         pyramid (bool): Whether to add the pooled scales 4x4, 2x2 and 1x1 to
-            the full map.  Defaults to True.
-        standardize (bool): Whether maps are standardised per image and
-            channel before they are compared.  Defaults to True.
+            the full map.
+        standardize (bool): Whether maps are standardized per image and
+            channel before they are compared.
     """
 
     def __init__(self,
-                 fg_weight: float = 1.0,
-                 bg_weight: float = 0.5,
-                 pyramid: bool = True,
-                 standardize: bool = True) -> None:
+                 fg_weight: float,
+                 bg_weight: float,
+                 pyramid: bool,
+                 standardize: bool) -> None:
         super().__init__()
         self.fg_weight = fg_weight
         self.bg_weight = bg_weight

@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from rdkd.functional.masks import region_masks
+from rdkd.detectors.samples import batch_masks
 from rdkd.layers.adapter import ChannelAdapter
 from rdkd.layers.review import ReviewFusion
 from rdkd.objectives.decoupled_pyramid_loss import DecoupledPyramidLoss
@@ -133,7 +133,7 @@ class RDKDDistiller(NeckDistiller):
         """
         student, teacher = self.shared(student, teacher)
         compared = self.compared(student)
-        masks = region_masks(
+        masks = batch_masks(
             data_samples, [(x.shape[-2], x.shape[-1]) for x in teacher],
             self.decouple, self.box_balance)
         sides = ('fg_', 'bg_') if self.decouple else ('', )

@@ -2,13 +2,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import pyramid_loss
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rdkd.experiments.measure import SavedBytes
 from rdkd.functional.distance import region_distance, region_scales
 from rdkd.functional.standardization import standardize
-from rdkd.objectives.decoupled_pyramid_loss import DecoupledPyramidLoss
 
 
 def draw(*shape, seed=0):
@@ -200,7 +200,7 @@ def test_promise_6_loss_is_finite_at_extremes(shape, make):
     student = make(*shape).requires_grad_()
     teacher = make(*shape).flip(1)
     for mask in (None, torch.zeros(shape[0], 2, *shape[2:])):
-        distance = DecoupledPyramidLoss()
+        distance = pyramid_loss()
         loss = distance.distance(student, distance.target(teacher, mask))
         assert loss.isfinite().all()
         assert loss.dtype == torch.float32
@@ -213,7 +213,7 @@ def test_loss_is_the_weighted_sum_over_levels_and_sides():
     teacher = [draw(2, 4, s, s, seed=s + 50) for s in (8, 4)]
     masks = [random_masks(2, 1, s, s) for s in (8, 4)]
     masks = [torch.cat([m, 1 - m], dim=1) for m in masks]
-    loss = DecoupledPyramidLoss(fg_weight=3, bg_weight=.25, standardize=False)
+    loss = pyramid_loss(fg_weight=3, bg_weight=.25, standardize=False)
     expected = sum(
         weight * literal_distance(s[n], t[n], m[n, r], (4, 2, 1)) / 2
         for s, t, m in zip(student, teacher, masks, strict=True)
@@ -223,14 +223,14 @@ def test_loss_is_the_weighted_sum_over_levels_and_sides():
 
 def test_loss_with_every_switch_off_is_the_mean_squared_error():
     student, teacher = draw(2, 2, 4, 8, 8)
-    loss = DecoupledPyramidLoss(pyramid=False, standardize=False)
+    loss = pyramid_loss(pyramid=False, standardize=False)
     torch.testing.assert_close(loss([student], [teacher]),
                                F.mse_loss(student, teacher))
 
 
 def test_promise_6_loss_is_computed_in_float32_under_autocast():
     student, teacher = draw(2, 1, 4, 8, 8).float()
-    loss = DecoupledPyramidLoss()
+    loss = pyramid_loss()
     with torch.autocast('cpu', dtype=torch.bfloat16):
         mixed = loss([student], [teacher])
     torch.testing.assert_close(mixed, loss([student], [teacher]))

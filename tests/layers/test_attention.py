@@ -132,7 +132,7 @@ def test_pooled_attention_is_near_exact_on_smooth_maps():
 
 
 def test_dual_attention_starts_as_the_identity_and_learns():
-    module = DualAttention(16)
+    module = DualAttention(16, kv_size=16)
     x = draw(1, 16, 4, 4, dtype=torch.float32)
     torch.testing.assert_close(module(x), x, rtol=0, atol=0)
     module(x).square().sum().backward()
