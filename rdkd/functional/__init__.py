@@ -2,7 +2,7 @@
 from rdkd.functional.attention import channel_attention, position_attention
 from rdkd.functional.distance import (
     Scales,
-    pooling_matrix,
+    pooling_windows,
     region_distance,
     region_scales,
 )
@@ -17,7 +17,7 @@ from rdkd.functional.standardization import standardize
 
 __all__ = [
     'Scales', 'box_weights', 'boxes_to_mask', 'channel_attention',
-    'covered_cells', 'full_precision', 'pooling_matrix',
+    'covered_cells', 'full_precision', 'pooling_windows',
     'position_attention', 'region_distance', 'region_masks', 'region_scales',
     'standardize'
 ]

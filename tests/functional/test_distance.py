@@ -163,7 +163,7 @@ def test_nothing_is_kept_for_the_backward_pass_but_inputs():
     x, teacher = draw(2, 2, 16, 32, 32).float()
     x.requires_grad_()
     scales = region_scales(torch.ones(2, 2, 32, 32))
-    with SavedBytes([x, teacher, *scales]) as saved:
+    with SavedBytes([x, teacher, *scales[:-1]]) as saved:
         region_distance(x, teacher, scales, standardized=True)
     assert saved.bytes() < 0.05 * 4 * x.numel()
 
