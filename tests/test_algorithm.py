@@ -1,5 +1,6 @@
 """The promises about teacher, student and training, on real tiny models."""
 import copy
+import zlib
 
 import pytest
 import torch
@@ -176,15 +177,56 @@ def test_distillation_teaches(rdkd_cfg, batch):
     assert sums[-1] < 0.8 * sums[0]
 
 
+def away_from_the_start(distiller):
+    """Weights by their names alone, so that two distillers share them."""
+    for name, parameter in distiller.named_parameters():
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        with torch.no_grad():
+            parameter.copy_(0.3 * torch.randn(parameter.shape,
+                                              generator=generator))
+
+
 @pytest.mark.parametrize('switch', ['review', 'attention', 'decouple',
                                     'pyramid', 'standardize',
                                     'box_balance'])
-def test_every_switch_changes_the_loss_or_what_learns(rdkd_cfg, batch, switch):
-    on, off = (build(rdkd_cfg, **{switch: value}) for value in (True, False))
-    names = [{k for k, _ in m.distiller.named_parameters()} for m in (on, off)]
-    values = [sum(v for k, v in steps(m, batch, 1)[0].items()
-                  if k.startswith('distill')) for m in (on, off)]
-    assert names[0] != names[1] or values[0] != values[1]
+def test_every_switch_changes_the_sum_of_the_losses(rdkd_cfg, batch, switch):
+    """With the same weights of everything that both forms have."""
+    sums = []
+    for value in (True, False):
+        model = build(rdkd_cfg, **{switch: value})
+        away_from_the_start(model.distiller)
+        losses = model(**copy.deepcopy(batch), mode='loss')
+        sums.append(sum(v.item() for k, v in losses.items()
+                        if k.startswith('distill')))
+    assert abs(sums[0] - sums[1]) > 1e-4 * sums[0]
+
+
+@pytest.mark.parametrize('argument, one, other', [
+    ('direct', 0.3, 0.8), ('fg_weight', 1.0, 2.0), ('bg_weight', 0.5, 1.0),
+    ('kv_size', 2, None), ('reduction', 4, 1), ('loss_weight', 1.0, 2.0)])
+def test_every_number_changes_the_sum_of_the_losses(rdkd_cfg, batch, argument,
+                                                    one, other):
+    sums = []
+    for value in (one, other):
+        model = build(rdkd_cfg, **{argument: value})
+        away_from_the_start(model.distiller)
+        losses = model(**copy.deepcopy(batch), mode='loss')
+        sums.append(sum(v.item() for k, v in losses.items()
+                        if k.startswith('distill')))
+    assert abs(sums[0] - sums[1]) > 1e-4 * sums[0]
+
+
+def test_direct_and_reviewed_share_the_loss(rdkd_cfg, batch):
+    """`direct` of the one and the rest of the other, linearly."""
+    found = {}
+    for direct in (0.0, 0.25, 1.0):
+        model = build(rdkd_cfg, direct=direct)
+        away_from_the_start(model.distiller)
+        losses = model(**copy.deepcopy(batch), mode='loss')
+        found[direct] = losses['distill.loss_fg_s8'].item()
+    assert found[0.0] != pytest.approx(found[1.0], rel=1e-3)
+    assert found[0.25] == pytest.approx(
+        0.75 * found[0.0] + 0.25 * found[1.0], rel=1e-4)
 
 
 def test_every_switch_off_is_plain_feature_distillation(rdkd_cfg, batch):

@@ -1,4 +1,6 @@
 """Attention against the equations written out, and what it may not hold."""
+import math
+
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
@@ -54,6 +56,25 @@ def test_position_attention_reads_from_fewer_keys_than_queries():
 def test_promise_6_channel_attention_is_the_written_out_equation():
     x = draw(2, 5, 3, 4)
     torch.testing.assert_close(channel_attention(x), literal_channel(x))
+
+
+def test_position_attention_worked_out_by_hand():
+    """Scores log 3 and 0 weigh three quarters and one quarter."""
+    query = torch.ones(1, 1, 1, 1)
+    key = torch.tensor([math.log(3), 0.0]).view(1, 1, 1, 2)
+    value = torch.tensor([4.0, 8.0]).view(1, 1, 1, 2)
+    assert position_attention(query, key, value).item() == pytest.approx(5)
+
+
+def test_channel_attention_worked_out_by_hand():
+    """Two channels that share nothing: each reads three quarters of the
+    other, because the one least like it weighs most.
+    """
+    side = math.sqrt(math.log(3))
+    x = torch.tensor([[side, 0.0], [0.0, side]]).view(1, 2, 1, 2)
+    expected = torch.tensor([[0.25, 0.75], [0.75, 0.25]]) * side
+    torch.testing.assert_close(channel_attention(x),
+                               expected.view(1, 2, 1, 2))
 
 
 def test_attention_of_constant_values_is_that_constant():
