@@ -76,27 +76,29 @@ def test_promise_6_attention_is_the_written_out_equation():
 def test_a_map_worked_out_by_hand():
     """Two cells, the second `T log 3` strong: weights 1/2 and 3/2.
 
+    Both of two channels are the same, so that each weighs 1.
+
     The box lies on the second cell; the student is 1 everywhere, so its own
     attention is even: |1 - 1/2| + |1 - 3/2| = 1.
     """
     strength = 0.5 * math.log(3)
-    teacher = torch.tensor([[[[0.0, strength]]]])
-    student = torch.ones(1, 1, 1, 2)
+    teacher = torch.tensor([[[[0.0, strength]]]]).expand(1, 2, 1, 2)
+    student = torch.ones(1, 2, 1, 2)
     places, channels = spatial_and_channel_attention(teacher, 0.5)
     torch.testing.assert_close(places.flatten(), torch.tensor([0.5, 1.5]))
-    assert channels.item() == pytest.approx(1)
+    torch.testing.assert_close(channels.flatten(), torch.ones(2))
     distiller = FGDDistiller(alpha=2.0, beta=3.0, gamma=5.0,
                              lambda_global=7.0, temperature=0.5)
-    distiller.build([1], [1])
+    distiller.build([2], [2])
     (foreground, background), = focal_weights(
         [sample([[8., 0., 16., 8.]], (8, 16), (8, 16))], [(1, 2)])
     losses = distiller.level(0, student, teacher, foreground, background)
     gap = 1 - strength
-    expected = dict(fg=2 * 1.5 * gap**2, bg=3 * 0.5, attention=5 * 1.0)
+    expected = dict(fg=2 * 1.5 * 2 * gap**2, bg=3 * 0.5 * 2, attention=5 * 1)
     for name, value in expected.items():
         assert losses[name].item() == pytest.approx(value), name
     # The context blocks start as the identity.
-    assert losses['global'].item() == pytest.approx(7 * (1 + gap**2))
+    assert losses['global'].item() == pytest.approx(7 * 2 * (1 + gap**2))
 
 
 def test_promise_6_weights_are_the_written_out_ones():
