@@ -1,5 +1,5 @@
 # The paper's ablation, FCOS R101 to R50 on FLIR: review, attention and
-# decoupling. Nothing is inherited, standardised, compared directly, balanced,
+# decoupling. Nothing is inherited, standardized, compared directly, balanced,
 # pooled for the attention or fused narrowly, which the paper does not do
 # either; it does not say its loss weight, and the pyramid, which it does not
 # ablate, comes with the review.

@@ -1,6 +1,6 @@
 # FCOS R50 distilled from FCOS X101-64x4d on COCO 2017.
 # The student is caffe-style and the teacher is not: each sees the images
-# normalised as it was trained on them.
+# normalized as it was trained on them.
 _base_ = ['./rdkd_fcos_r101_r50.py']
 
 model = dict(

@@ -60,7 +60,7 @@ def distillation_gradients(cfg, batch, wrap=lambda model: model):
     for parameter in model.distiller.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     # Batch norm of the student sees each process's batch by itself, which is
-    # MMDetection's behaviour: take it out of the comparison.
+    # MMDetection's behavior: take it out of the comparison.
     model.train()
     model.student.eval()
     wrapped = wrap(model)

@@ -29,7 +29,7 @@ def assert_close(found, expected, where):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_promise_11_a_config_takes_the_step_it_always_took(path, tmp_path):
+def test_a_config_takes_the_step_it_always_took(path, tmp_path):
     _, losses, found = snapshot(path, tmp_path)
     assert all(value.isfinite() for value in losses.values())
     if 'model' in found:

@@ -197,7 +197,7 @@ def test_a_flag_that_no_script_knows_is_noticed():
             check_command(wrong)
 
 
-def test_promise_12_numbers_come_from_a_command_that_is_named():
+def test_numbers_come_from_a_command_that_is_named():
     text = (ROOT / 'docs' / 'results.md').read_text()
     head, *sections = re.split(r'^(?=## )', text, flags=re.M)
     measured = 0

@@ -1,7 +1,7 @@
 """Distance between two feature maps inside regions and at several scales.
 
 Source: the hierarchical context loss of ReviewKD (Chen et al., CVPR 2021) as
-RDKD uses it, restricted to masks; standardisation as in PKD (Cao et al.,
+RDKD uses it, restricted to masks; standardization as in PKD (Cao et al.,
 NeurIPS 2022), but over each image by itself.
 """
 from collections.abc import Sequence
@@ -185,7 +185,7 @@ def _add_unpooled(out: Tensor, pooled: Tensor, scales: Scales, factor: float
 class _RegionDistance(torch.autograd.Function):
     """:func:`region_distance` with its gradient written out.
 
-    Autograd would keep the standardised map, the difference and its square;
+    Autograd would keep the standardized map, the difference and its square;
     here nothing is kept but the two inputs, and the rest is made again.
     """
 
@@ -227,7 +227,7 @@ class _RegionDistance(torch.autograd.Function):
         _add_unpooled(flat, pooled * of_pool.transpose(1, 2), scales, factor)
         if ctx.standardized:
             # d/dx of (x - mean) * scale: without the parts of the gradient
-            # along the mean and along the standardised map itself.
+            # along the mean and along the standardized map itself.
             area = valid.sum(dim=(2, 3)).clamp(min=1)[..., None]
             count = valid.view(n, 1, -1)
             mean = flat @ count.transpose(1, 2) / area
@@ -251,9 +251,9 @@ def region_distance(x: Tensor, target: Tensor, scales: Scales,
     Args:
         x (Tensor): Shape ``(N, C, H, W)``, float32 or float64, contiguous.
         target (Tensor): Shape ``(N, C, H, W)``, gets no gradient; with
-            ``standardized`` a standardised map.
+            ``standardized`` a standardized map.
         scales (Scales): The regions.
-        standardized (bool): Whether ``x`` is standardised first.
+        standardized (bool): Whether ``x`` is standardized first.
 
     Returns:
         Tensor: Shape ``(N, R)``.

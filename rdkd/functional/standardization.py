@@ -23,7 +23,7 @@ def standardize(x: Tensor, valid: Tensor, eps: float = 1e-5
         eps (float): Added to the variance.  Defaults to 1e-5.
 
     Returns:
-        tuple[Tensor, Tensor]: The standardised map ``(N, C, H, W)``, 0 where
+        tuple[Tensor, Tensor]: The standardized map ``(N, C, H, W)``, 0 where
         cells do not count, and the factor ``(N, C, 1, 1)`` it was scaled by.
 
     Example:

@@ -15,7 +15,7 @@ class Target(NamedTuple):
     """A teacher's level, ready to be compared with.
 
     Attributes:
-        teacher: ``(N, C, H, W)``, standardised if the loss standardises.
+        teacher: ``(N, C, H, W)``, standardized if the loss standardizes.
         scales: The regions of the batch.
     """
     teacher: Tensor
@@ -27,7 +27,7 @@ class DecoupledPyramidLoss(nn.Module):
     """Pyramid-pooled distance of every level, inside each region apart.
 
     Source: RDKD (Zhang and Pan, 2023), sections on decoupling and on pyramid
-    pooling; standardisation is [our choice], after PKD.
+    pooling; standardization is [our choice], after PKD.
 
     Args:
         fg_weight (float): Weight of the foreground.

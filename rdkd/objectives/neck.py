@@ -15,7 +15,7 @@ from rdkd.objectives.base import Objective
 
 
 class NeckDistiller(Objective):
-    """What distils the neck levels that student and teacher share.
+    """What distills the neck levels that student and teacher share.
 
     Levels are matched by stride and channels are read from the two models,
     so nothing about them is configured.

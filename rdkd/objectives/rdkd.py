@@ -41,10 +41,10 @@ class RDKDDistiller(NeckDistiller):
         review (bool): Compare the fused levels.  Defaults to True.
         attention (bool): Attend over the fused levels.  Only with ``review``.
             Defaults to True.
-        decouple (bool): Distil foreground and background apart.  Defaults to
+        decouple (bool): Distill foreground and background apart.  Defaults to
             True.
         pyramid (bool): Compare at pooled scales too.  Defaults to False.
-        standardize (bool): Compare maps standardised per image and channel.
+        standardize (bool): Compare maps standardized per image and channel.
             Defaults to True.
         direct (float): Share, 0 to 1, of the loss that compares the student's
             levels themselves instead of the fused ones.  Only with

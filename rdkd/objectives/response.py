@@ -5,7 +5,7 @@ Distillation in Dense Object Detection", ICCV 2023), sections 3.2 and 3.3: a
 sigmoid head is as many binary classifiers as it has classes, and boxes are
 compared by their overlap.  It asks nothing of the box branch, unlike LD
 (Zheng et al., CVPR 2022), and its paper reports more (GFL R101 to R50 on COCO,
-40.1 to 43.2 AP; LD 42.1).  Temperature, normaliser and centerness are
+40.1 to 43.2 AP; LD 42.1).  Temperature, normalizer and centerness are
 [our choice].
 """
 from collections.abc import Sequence

@@ -46,7 +46,7 @@ def boxes_in_image(draw):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(boxes_in_image(), max_size=4),
        st.sampled_from([1, 2, 4, 8, 16, 32]))
-def test_promise_6_mask_is_the_cell_by_cell_one(boxes, cells):
+def test_mask_is_the_cell_by_cell_one(boxes, cells):
     size = (128, 128)
     mask = boxes_to_mask(torch.tensor(boxes).reshape(-1, 4), size,
                          (cells, cells))
@@ -74,7 +74,7 @@ def test_a_box_over_the_edge_is_cut():
     assert mask.sum() == 4 * 3
 
 
-def test_promise_6_no_boxes():
+def test_no_boxes():
     assert not boxes_to_mask(torch.empty(0, 4), (64, 64), (8, 8)).any()
 
 

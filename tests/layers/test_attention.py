@@ -40,7 +40,7 @@ def draw(*shape, dtype=torch.float64, scale=1.0):
     return scale * torch.randn(*shape, generator=generator, dtype=dtype)
 
 
-def test_promise_6_position_attention_is_the_written_out_equation():
+def test_position_attention_is_the_written_out_equation():
     query, key, value = draw(3, 2, 8, 3, 4)
     torch.testing.assert_close(position_attention(query, key, value),
                                literal_position(query, key, value))
@@ -53,7 +53,7 @@ def test_position_attention_reads_from_fewer_keys_than_queries():
                                literal_position(query, key, value))
 
 
-def test_promise_6_channel_attention_is_the_written_out_equation():
+def test_channel_attention_is_the_written_out_equation():
     x = draw(2, 5, 3, 4)
     torch.testing.assert_close(channel_attention(x), literal_channel(x))
 
@@ -83,7 +83,7 @@ def test_attention_of_constant_values_is_that_constant():
     torch.testing.assert_close(position_attention(query, key, value), value)
 
 
-def test_promise_6_gradients():
+def test_gradients():
     query, key, value = (x.requires_grad_() for x in draw(3, 1, 8, 2, 3))
     assert torch.autograd.gradcheck(position_attention, (query, key, value))
     x = draw(1, 4, 2, 3).requires_grad_()
@@ -97,7 +97,7 @@ def test_promise_6_gradients():
     draw(1, 8, 6, 6, dtype=torch.float32).half() * 300,
     draw(1, 8, 6, 6, dtype=torch.float32).bfloat16() * 300,
 ], ids=['one cell', 'constant', 'large', 'half', 'bfloat16'])
-def test_promise_6_extremes_are_finite_and_keep_dtype(x):
+def test_extremes_are_finite_and_keep_dtype(x):
     x = x.requires_grad_()
     for out in (position_attention(x, x, x), channel_attention(x)):
         assert out.dtype == x.dtype

@@ -43,7 +43,7 @@ def literal_chain(module, features):
     return out
 
 
-def randomised(module):
+def randomized(module):
     """A chain that does not start as the identity."""
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -59,8 +59,8 @@ def test_any_number_of_levels(count):
 
 
 @pytest.mark.parametrize('reduction', [1, 4])
-def test_promise_6_the_fusion_is_the_chain_written_out(reduction):
-    module = randomised(review_fusion([8, 8, 8], attention=False,
+def test_the_fusion_is_the_chain_written_out(reduction):
+    module = randomized(review_fusion([8, 8, 8], attention=False,
                                      reduction=reduction))
     features = levels()
     for found, expected in zip(module(features),
@@ -68,9 +68,9 @@ def test_promise_6_the_fusion_is_the_chain_written_out(reduction):
         torch.testing.assert_close(found, expected)
 
 
-def test_promise_6_full_width_is_the_convolution_of_both_concatenated():
+def test_full_width_is_the_convolution_of_both_concatenated():
     """The paper's fusion: resize, concatenate, convolve."""
-    module = randomised(review_fusion([8, 8], attention=False, reduction=1))
+    module = randomized(review_fusion([8, 8], attention=False, reduction=1))
     fine, coarse = levels((8, 8))
     level = module.levels[0]
     weight = torch.cat([level.reduce.weight, level.carry.weight], dim=1)
@@ -110,7 +110,7 @@ def test_channels_may_change_from_level_to_level():
 
 @pytest.mark.parametrize('reduction', [1, 4])
 def test_gradient_of_a_level_reaches_it_and_all_coarser_ones(reduction):
-    module = randomised(review_fusion([8, 8, 8], attention=False,
+    module = randomized(review_fusion([8, 8, 8], attention=False,
                                      reduction=reduction))
     for k in range(3):
         features = levels(requires_grad=True)

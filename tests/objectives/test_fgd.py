@@ -60,7 +60,7 @@ def literal_weights(boxes, size, valid, pixels=64):
     return foreground, background / max(1, background.sum())
 
 
-def test_promise_6_attention_is_the_written_out_equation():
+def test_attention_is_the_written_out_equation():
     x = draw(2, 3, 4, 5)
     places, channels = spatial_and_channel_attention(x, 0.5)
     for n in range(2):
@@ -101,7 +101,7 @@ def test_a_map_worked_out_by_hand():
     assert losses['global'].item() == pytest.approx(7 * 2 * (1 + gap**2))
 
 
-def test_promise_6_weights_are_the_written_out_ones():
+def test_weights_are_the_written_out_ones():
     boxes = [[[3., 3., 40., 30.], [20., 10., 28., 50.]],
              [[0., 0., 64., 9.]], []]
     shapes = [(64, 64), (64, 40), (50, 64)]
@@ -133,7 +133,7 @@ def test_no_boxes_at_all_have_no_foreground():
     assert background.sum() == pytest.approx(2)
 
 
-def test_promise_6_squared_error_is_summed_over_all_but_images():
+def test_squared_error_is_summed_over_all_but_images():
     student, teacher = draw(2, 2, 3, 4, 5)
     weight = draw(2, 1, 4, 5, seed=2).abs()
     expected = sum(
@@ -155,7 +155,7 @@ def distiller(**options):
     return module.double()
 
 
-def test_promise_6_zero_where_equal_and_positive_where_not():
+def test_zero_where_equal_and_positive_where_not():
     module = distiller()
     x, (weights, ) = draw(1, 4, 8, 8), focal_weights(
         [sample([[0., 0., 30., 30.]])], [(8, 8)])
@@ -165,7 +165,7 @@ def test_promise_6_zero_where_equal_and_positive_where_not():
     assert all(v > 0 for v in other.values())
 
 
-def test_promise_6_gradients():
+def test_gradients():
     module = distiller(alpha=1, beta=1, gamma=1, lambda_global=1)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
