@@ -1,10 +1,10 @@
 """The mathematics: functions of tensors that import torch and nothing else."""
 from rdkd.functional.attention import channel_attention, position_attention
 from rdkd.functional.distance import (
-    Scales,
-    pooling_windows,
+    Target,
+    distance_to,
+    make_target,
     region_distance,
-    region_scales,
 )
 from rdkd.functional.masks import (
     box_weights,
@@ -13,11 +13,18 @@ from rdkd.functional.masks import (
     region_masks,
 )
 from rdkd.functional.precision import full_precision
+from rdkd.functional.scales import (
+    Scales,
+    add_unpooled,
+    pool,
+    pooling_windows,
+    region_scales,
+)
 from rdkd.functional.standardization import standardize
 
 __all__ = [
-    'Scales', 'box_weights', 'boxes_to_mask', 'channel_attention',
-    'covered_cells', 'full_precision', 'pooling_windows',
-    'position_attention', 'region_distance', 'region_masks', 'region_scales',
-    'standardize'
+    'Scales', 'Target', 'add_unpooled', 'box_weights', 'boxes_to_mask',
+    'channel_attention', 'covered_cells', 'distance_to', 'full_precision',
+    'make_target', 'pool', 'pooling_windows', 'position_attention',
+    'region_distance', 'region_masks', 'region_scales', 'standardize'
 ]

@@ -5,181 +5,15 @@ RDKD uses it, restricted to masks; standardization as in PKD (Cao et al.,
 NeurIPS 2022), but over each image by itself.
 """
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rdkd.functional.precision import full_precision
+from rdkd.functional.scales import Scales, add_unpooled, pool, region_scales
 from rdkd.functional.standardization import standardize
-
-
-class Scales(NamedTuple):
-    """Regions of a batch at all scales, over the ``P = H*W`` cells of a level.
-
-    Pooled cells are sums of segments: the windows of all pooled sizes cut the
-    map's rows into bands and its columns likewise, so that one pass over the
-    map, band by band, serves all of them.
-
-    Attributes:
-        valid: ``(N, 1, H, W)``, 1 where a cell is in any region.
-        cells: ``(N, R, P)``, weight of a cell in its region's distance at
-            full size.
-        columns: ``(N, R*S, P)``, each row marks the cells of one region in
-            one of ``S`` segments of columns.
-        pools: ``(N, K, B*R*S)``, each row averages the cells of one region
-            inside one pooled cell, given their sums in every segment.
-        pool_weights: ``(N, K, R)``, weight of a pooled cell in its region's
-            distance.
-        bands: First and last cell, exclusive, of each of ``B`` bands of rows.
-    """
-    valid: Tensor
-    cells: Tensor
-    columns: Tensor
-    pools: Tensor
-    pool_weights: Tensor
-    bands: list[tuple[int, int]]
-
-
-def pooling_windows(cells: int, size: int) -> list[tuple[int, int]]:
-    """Windows of adaptive average pooling over one axis.
-
-    Args:
-        cells (int): Length of the axis.
-        size (int): Length it is pooled to.
-
-    Returns:
-        list[tuple[int, int]]: First and last cell, exclusive, of each window
-        of :func:`torch.nn.functional.adaptive_avg_pool1d`.
-
-    Example:
-        >>> pooling_windows(3, 2)  # windows overlap
-        [(0, 2), (1, 3)]
-    """
-    return [(i * cells // size, -(-(i + 1) * cells // size))
-            for i in range(size)]
-
-
-def _segments(cells: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
-    """What the windows of all sizes cut an axis into; they are sums of it."""
-    edges = {0, cells}.union(*(
-        edge for size in sizes for edge in pooling_windows(cells, size)))
-    return list(pairwise(sorted(edges)))
-
-
-def _marks(ranges: Sequence[tuple[int, int]], length: int, like: Tensor
-           ) -> Tensor:
-    """1 from the first index of each range to its last, exclusive.
-
-    Shape ``(ranges, length)``.  Filled on the device: a list that is copied
-    there would make the host wait.
-    """
-    marks = like.new_zeros(len(ranges), length)
-    for row, (low, high) in zip(marks, ranges, strict=True):
-        row[low:high] = 1
-    return marks
-
-
-def _windows_of_segments(segments: Sequence[tuple[int, int]], size: int,
-                         like: Tensor) -> Tensor:
-    """1 where a segment lies in a pooling window, ``(size, segments)``."""
-    edges = [low for low, _ in segments] + [segments[-1][1]]
-    return _marks([(edges.index(low), edges.index(high)) for low, high
-                   in pooling_windows(edges[-1], size)], len(segments), like)
-
-
-def region_scales(masks: Tensor, pool_sizes: Sequence[int] = (4, 2, 1)
-                  ) -> Scales:
-    """Prepare the regions of a batch for :func:`region_distance`.
-
-    The full size weighs 1 and the ``i``-th pooled size ``2^-i``; weights are
-    divided by the sum of those used.  A pooled size that is not smaller than
-    both sides of the map is skipped.
-
-    Args:
-        masks (Tensor): Shape ``(N, R, H, W)``: ``R`` regions; 0 outside, 1 or
-            another positive weight of the cell inside.
-        pool_sizes (Sequence[int]): Sides of the pooled maps.  Defaults to
-            (4, 2, 1); empty for the full size alone.
-
-    Returns:
-        Scales: All that the distance needs to know of the masks.
-
-    Example:
-        >>> import torch
-        >>> scales = region_scales(torch.ones(1, 1, 8, 8), pool_sizes=(4, 2))
-        >>> scales.pools.shape  # 4 * 4 + 2 * 2 pooled cells, 4 * 4 segments
-        torch.Size([1, 20, 16])
-    """
-    height, width = masks.shape[2:]
-    sizes = [(0.5**i, size) for i, size in enumerate(pool_sizes, start=1)
-             if size < min(height, width)]
-    total = 1 + sum(importance for importance, _ in sizes)
-    area = masks.sum(dim=(2, 3), keepdim=True)
-    area = torch.where(area > 0, area, torch.ones_like(area))
-    columns, pools, pool_weights, bands = _pooling(
-        masks, [(importance / total, size) for importance, size in sizes])
-    return Scales(
-        (masks.amax(dim=1, keepdim=True) > 0).to(masks.dtype),
-        (masks / area / total).flatten(2), columns, pools, pool_weights, bands)
-
-
-def _pooling(masks: Tensor, sizes: Sequence[tuple[float, int]]
-             ) -> tuple[Tensor, Tensor, Tensor, list[tuple[int, int]]]:
-    """The pooled part of :class:`Scales`.
-
-    Args:
-        masks (Tensor): Shape ``(N, R, H, W)``.
-        sizes (Sequence[tuple[float, int]]): Weight and side of each pooled
-            map.
-    """
-    n, regions, height, width = masks.shape
-    if not sizes:
-        return (masks.new_zeros(n, 0, height * width),
-                masks.new_zeros(n, 0, 0), masks.new_zeros(n, 0, regions), [])
-    rows, columns = (_segments(cells, [size for _, size in sizes])
-                     for cells in (height, width))
-    marked = masks[:, :, None] * _marks(columns, width, masks)[:, None]
-    inside = torch.einsum('bh,nrshw->nbrs', _marks(rows, height, masks),
-                          marked)
-    one_region = torch.eye(regions, dtype=masks.dtype, device=masks.device)
-    pools, weights = [], []
-    for importance, size in sizes:
-        windows = torch.einsum(
-            'ib,js->ijbs', _windows_of_segments(rows, size, masks),
-            _windows_of_segments(columns, size, masks)).flatten(0, 1)
-        share = torch.einsum('kbs,nbrs->nrk', windows, inside)
-        occupied = (share > 0).to(share.dtype)
-        share = torch.where(share > 0, share, torch.ones_like(share))
-        pools.append(torch.einsum(
-            'kbs,nrk,rq->nrkbqs', windows, 1 / share, one_region).flatten(3))
-        of_region = occupied / occupied.sum(dim=2, keepdim=True).clamp(min=1)
-        weights.append(importance * of_region)
-    weight = torch.cat(weights, dim=2)  # (N, R, cells of all pooled maps)
-    return (marked.flatten(1, 2).flatten(2),
-            torch.cat(pools, dim=2).flatten(1, 2),
-            (weight[..., None] * one_region[:, None]).flatten(1, 2),
-            [(low * width, high * width) for low, high in rows])
-
-
-def _pool(x: Tensor, scales: Scales) -> Tensor:
-    """Pooled cells ``(N, C, K)`` of a map ``(N, C, P)``."""
-    if not scales.bands:
-        return x.new_zeros(*x.shape[:2], 0)
-    sums = [x[..., low:high] @ scales.columns[..., low:high].transpose(1, 2)
-            for low, high in scales.bands]
-    return torch.cat(sums, dim=2) @ scales.pools.transpose(1, 2)
-
-
-def _add_unpooled(out: Tensor, pooled: Tensor, scales: Scales, factor: float
-                  ) -> None:
-    """The transpose of :func:`_pool`, times ``factor``, added in place."""
-    if scales.bands:
-        parts = (pooled @ scales.pools).chunk(len(scales.bands), dim=2)
-        for part, (low, high) in zip(parts, scales.bands, strict=True):
-            out[..., low:high].baddbmm_(
-                part, scales.columns[..., low:high], alpha=factor)
 
 
 class _RegionDistance(torch.autograd.Function):
@@ -199,7 +33,7 @@ class _RegionDistance(torch.autograd.Function):
         channels = x.shape[1]
         squared = torch.linalg.vector_norm(difference, dim=1).square()
         full = scales.cells @ squared.flatten(1)[..., None] / channels
-        pooled = _pool(difference.flatten(2), scales)
+        pooled = pool(difference.flatten(2), scales)
         at_scales = (pooled.square().mean(dim=1, keepdim=True)
                      @ scales.pool_weights)
         *tensors, ctx.bands = scales
@@ -211,7 +45,7 @@ class _RegionDistance(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, target, pooled, *tensors = ctx.saved_tensors
-        scales = Scales(*tensors, ctx.bands)
+        scales = Scales(*tensors, bands=ctx.bands)
         valid = scales.valid
         n, channels = x.shape[:2]
         if ctx.standardized:
@@ -224,7 +58,7 @@ class _RegionDistance(torch.autograd.Function):
         of_pool = scales.pool_weights @ grad[..., None]
         out.mul_(of_cell)
         flat = out.view(n, channels, -1)
-        _add_unpooled(flat, pooled * of_pool.transpose(1, 2), scales, factor)
+        add_unpooled(flat, pooled * of_pool.transpose(1, 2), scales, factor)
         if ctx.standardized:
             # d/dx of (x - mean) * scale: without the parts of the gradient
             # along the mean and along the standardized map itself.
@@ -268,3 +102,74 @@ def region_distance(x: Tensor, target: Tensor, scales: Scales,
         [[9.0, 0.0]]
     """
     return _RegionDistance.apply(x, target, scales, standardized)
+
+
+class Target(NamedTuple):
+    """A teacher's level, ready to be compared with.
+
+    Attributes:
+        teacher: ``(N, C, H, W)``, standardized if ``standardized``.
+        scales: The regions of the batch.
+        standardized: Whether maps are standardized before they are compared.
+    """
+    teacher: Tensor
+    scales: Scales
+    standardized: bool
+
+
+def make_target(teacher: Tensor, mask: Tensor, pool_sizes: Sequence[int],
+                standardized: bool) -> Target:
+    """Prepare a teacher's level, which several maps can be compared with.
+
+    In float32 under mixed precision.
+
+    Args:
+        teacher (Tensor): Shape ``(N, C, H, W)``, gets no gradient.
+        mask (Tensor): Shape ``(N, R, H, W)``, one map for each region; 0
+            outside, a positive weight inside.
+        pool_sizes (Sequence[int]): See
+            :func:`~rdkd.functional.scales.region_scales`.
+        standardized (bool): Whether maps are standardized per image and
+            channel before they are compared.
+
+    Returns:
+        Target: For :func:`distance_to`.
+
+    Example:
+        >>> import torch
+        >>> teacher = torch.randn(1, 2, 4, 4)
+        >>> target = make_target(teacher, torch.ones(1, 1, 4, 4), (), True)
+        >>> distance_to(target, 3 * teacher + 1).round(decimals=3).tolist()
+        [0.0]
+    """
+    with torch.autocast(teacher.device.type, enabled=False):
+        teacher = full_precision(teacher.detach())
+        scales = region_scales(mask.to(teacher.dtype), pool_sizes)
+        if standardized:
+            teacher, _ = standardize(teacher, scales.valid)
+    return Target(teacher.contiguous(), scales, standardized)
+
+
+def distance_to(target: Target, student: Tensor) -> Tensor:
+    """:func:`region_distance` to a target, averaged over the batch.
+
+    In float32 under mixed precision.
+
+    Args:
+        target (Target): Of :func:`make_target`.
+        student (Tensor): Shape ``(N, C, H, W)``.
+
+    Returns:
+        Tensor: Shape ``(R,)``, float32 (float64 for float64 input).
+
+    Example:
+        >>> import torch
+        >>> target = make_target(torch.zeros(2, 3, 4, 4),
+        ...                      torch.ones(2, 1, 4, 4), (2, ), False)
+        >>> distance_to(target, torch.ones(2, 3, 4, 4)).tolist()
+        [1.0]
+    """
+    with torch.autocast(student.device.type, enabled=False):
+        return region_distance(
+            student.to(target.teacher.dtype).contiguous(), target.teacher,
+            target.scales, target.standardized).mean(dim=0)
