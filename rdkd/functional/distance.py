@@ -45,7 +45,7 @@ class _RegionDistance(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, target, pooled, *tensors = ctx.saved_tensors
-        scales = Scales(*tensors, bands=ctx.bands)
+        scales = Scales._make([*tensors, ctx.bands])
         valid = scales.valid
         n, channels = x.shape[:2]
         if ctx.standardized:
