@@ -46,6 +46,18 @@ def add_hooks(cfg: Config, *names: str) -> None:
         dict(type=name) for name in names if name not in present)]
 
 
+def complete_config(cfg: Config) -> None:
+    """Add what every run needs.
+
+    Args:
+        cfg (Config): Its ``custom_hooks`` are set.
+    """
+    # A distilled run and its baseline see the same batches.
+    add_hooks(cfg, 'EpochSeedHook')
+    if 'teacher' in cfg.model:
+        add_hooks(cfg, 'TeacherClassesHook')
+
+
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that a config asks for."""
     prepare_processes(cfg)
@@ -53,10 +65,7 @@ def build_runner(cfg: Config) -> Runner:
     if own.resolve() == Path(cfg.work_dir, own.name).resolve():
         # The runner dumps what it got under this name in the work dir.
         cfg = Config(cfg.to_dict(), cfg_text=cfg.text)
-    # A distilled run and its baseline see the same batches.
-    add_hooks(cfg, 'EpochSeedHook')
-    if 'teacher' in cfg.model:
-        add_hooks(cfg, 'TeacherClassesHook')
+    complete_config(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
