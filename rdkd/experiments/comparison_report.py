@@ -11,7 +11,6 @@ from rdkd.analysis.changes import largest_changes
 from rdkd.analysis.heatmap import read_image
 from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.phase import Phase
-from rdkd.experiments.results import StoppedRun, StudentRun
 from rdkd.experiments.students import Study
 from rdkd.experiments.terminal import console
 from rdkd.io.atomic import AtomicLocalBackend
@@ -31,23 +30,23 @@ PICTURES = 6
 HEAT_MAPS = 2
 
 
-def phase_of(study: Study, run: StudentRun) -> Phase:
+def phase_of(study: Study, run: Run) -> Phase:
     """The phase of a student that was trained."""
     return Phase(run.phase, run.title, study.run)
 
 
-def shown_runs(runs: Sequence[StudentRun]) -> list[StudentRun]:
+def shown_runs(runs: Sequence[Run]) -> list[Run]:
     """The runs of one seed that the pictures are of.
 
     Args:
-        runs (Sequence[StudentRun]): Every training, in order.
+        runs (Sequence[Run]): Every training, in order.
 
     Returns:
-        list[StudentRun]: Baseline, plain distillation if there is one, and
+        list[Run]: Baseline, plain distillation if there is one, and
         the main method, of the first seed that has the baseline and it; empty
         if there is no such seed.
     """
-    main = main_method([run.record() for run in runs])
+    main = main_method([run.to_json() for run in runs])
     for seed in dict.fromkeys(run.seed for run in runs):
         found = {run.method: run for run in runs if run.seed == seed}
         if main is not None and {'none', main} <= found.keys():
@@ -57,14 +56,14 @@ def shown_runs(runs: Sequence[StudentRun]) -> list[StudentRun]:
     return []
 
 
-def draw_changes(study: Study, before: StudentRun, after: StudentRun,
+def draw_changes(study: Study, before: Run, after: Run,
                  folder: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Draw the images that changed most.
 
     Args:
         study (Study): Of both.
-        before (StudentRun): The baseline.
-        after (StudentRun): The main method.
+        before (Run): The baseline.
+        after (Run): The main method.
         folder (Path): Receives the files.
 
     Returns:
@@ -86,13 +85,13 @@ def draw_changes(study: Study, before: StudentRun, after: StudentRun,
     return list(shown), drawn
 
 
-def draw_heat_maps(study: Study, runs: Sequence[StudentRun], folder: Path
+def draw_heat_maps(study: Study, runs: Sequence[Run], folder: Path
                    ) -> list[str]:
     """Draw where students look in the first images of the validation.
 
     Args:
         study (Study): Of all.
-        runs (Sequence[StudentRun]): The students.
+        runs (Sequence[Run]): The students.
         folder (Path): Receives the files.
 
     Returns:
@@ -109,21 +108,21 @@ def draw_heat_maps(study: Study, runs: Sequence[StudentRun], folder: Path
     return files
 
 
-def report(study: Study, runs: Sequence[StudentRun],
-           stopped: Sequence[StoppedRun],
-           tuned: Sequence[StudentRun | StoppedRun], command: str,
+def report(study: Study, runs: Sequence[Run],
+           stopped: Sequence[FailedRun],
+           tuned: Sequence[Run | FailedRun], command: str,
            teacher: float) -> None:
     """Print the table; write the page and the raw results.
 
     Args:
         study (Study): What was compared.
-        runs (Sequence[StudentRun]): Every training.
-        stopped (Sequence[StoppedRun]): Those that are left out.
-        tuned (Sequence[StudentRun | StoppedRun]): Those for the loss weights.
+        runs (Sequence[Run]): Every training.
+        stopped (Sequence[FailedRun]): Those that are left out.
+        tuned (Sequence[Run | FailedRun]): Those for the loss weights.
         command (str): What to run for the same report.
         teacher (float): Its mAP in percent.
     """
-    records, tried = ([run.record() for run in each]
+    records, tried = ([run.to_json() for run in each]
                       for each in (runs, tuned))
     rows = summary(records)
     # The first columns fit a terminal; all are in the report.

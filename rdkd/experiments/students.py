@@ -13,7 +13,6 @@ from rdkd.errors import InputError
 from rdkd.experiments import methods
 from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.phase import Phase
-from rdkd.experiments.results import StudentRun
 from rdkd.experiments.running import lock_run, train_once
 from rdkd.experiments.setup import DataSet, Role, Setup, mini_config
 from rdkd.report.comparison import METRICS
@@ -151,7 +150,7 @@ def student_phase(study: Study, method: str, seed: int,
 
 
 def train_student(study: Study, method: str, seed: int,
-                  weight: float | None, countdown: Countdown) -> StudentRun:
+                  weight: float | None, countdown: Countdown) -> Run:
     """Train and evaluate one student.
 
     Args:
@@ -162,7 +161,7 @@ def train_student(study: Study, method: str, seed: int,
         countdown (Countdown): Is moved on by one.
 
     Returns:
-        StudentRun: What was measured.
+        Run: What was measured.
 
     Raises:
         TrainingStopped: If a loss is not finite.
@@ -177,7 +176,7 @@ def train_student(study: Study, method: str, seed: int,
     correlation, reviewed = correlations(
         phase, study.baseline.read(), study.data.first_images(CORRELATED),
         study.teacher_features)
-    return StudentRun(
+    return Run(
         method=method, title=methods.title(method), seed=seed, weight=weight,
         phase=phase.name, curve=curve, seconds=training_seconds(phase),
         errors=error_types(study.data.val, measured.detections),
