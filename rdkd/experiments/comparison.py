@@ -15,6 +15,7 @@ from rdkd.experiments.students import (
     train_student,
 )
 from rdkd.experiments.terminal import console
+from rdkd.report.runs import FailedRun, Run
 
 #: Trains a method with a seed and a loss weight.
 Train = Callable[[str, int, float | None], Run]
@@ -42,7 +43,7 @@ def attempt(train: Train, method: str, seed: int, weight: float | None
     """Train a student; that the training stopped is a result too."""
     try:
         return train(method, seed, weight)
-    except TrainingStopped as error:
+    except (TrainingStopped, FloatingPointError) as error:
         return FailedRun(method, title(method), seed, weight, str(error))
 
 

@@ -21,6 +21,7 @@ from rdkd.experiments.comparison_report import shown_runs
 from rdkd.experiments.running import TrainingStopped
 from rdkd.experiments.setup import Setup
 from rdkd.experiments.students import Countdown, percent
+from rdkd.report.runs import FailedRun, Run
 
 
 def compare(folder, *words):
