@@ -22,4 +22,4 @@ def run(args: argparse.Namespace) -> None:
     made = make_dataset(
         args.out, spec,
         lambda images: track(list(images), description='drawing'))
-    print(f'{args.out}: ' + ('drawn' if made else 'already there'))
+    print(f'{args.out}: ' + ('made' if made else 'already there'))

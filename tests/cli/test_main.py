@@ -53,7 +53,7 @@ def test_the_package_is_a_program(tmp_path):
          '--val', '1'], cwd=tmp_path, capture_output=True, text=True,
         check=False, timeout=LIMIT, env={'PYTHONPATH': str(ROOT)})
     assert done.returncode == 0, done.stderr
-    assert 'scenes: drawn' in done.stdout
+    assert 'scenes: made' in done.stdout
     assert len(list((tmp_path / 'scenes/images').iterdir())) == 3
 
 
