@@ -45,7 +45,8 @@ class StudentRun:
     def record(self) -> dict[str, Any]:
         """As the results' JSON has it: the metrics beside the rest."""
         record = asdict(self)
-        return {**record, **record.pop('metrics')}
+        metrics = record.pop('metrics')
+        return {**record, **metrics}
 
 
 @dataclass(frozen=True)
@@ -68,4 +69,5 @@ class StoppedRun:
     def record(self) -> dict[str, Any]:
         """As the results' JSON has it where it was tried for its weight."""
         record = asdict(self)
-        return {**record, 'failed': record.pop('why')}
+        why = record.pop('why')
+        return {**record, 'failed': why}

@@ -136,15 +136,6 @@ def refuse_store(filename: str, map_location: Any = None) -> NoReturn:
                      'safely. Download it and name the file.')
 
 
-# mmengine's own loaders fall back to unpickling anything.
-CheckpointLoader.register_scheme(prefixes='', loader=load_local, force=True)
-CheckpointLoader.register_scheme(prefixes=('http://', 'https://'),
-                                 loader=load_from_url, force=True)
-CheckpointLoader.register_scheme(
-    prefixes=('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'),
-    loader=refuse_store, force=True)
-
-
 def load_checkpoint_file(filename: str) -> dict[str, Any]:
     """Load a checkpoint from a path or URL to the CPU."""
     return CheckpointLoader.load_checkpoint(
