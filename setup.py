@@ -20,7 +20,12 @@ setup(
     long_description=(here / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['rdkd', 'rdkd.*']),
-    package_data={'rdkd.report': ['*.html']},
+    # MMEngine and OpenMIM look for configs and their index in `.mim`.
+    package_data={'rdkd': ['.mim/model-index.yml', '.mim/configs/**/*.py',
+                           '.mim/configs/**/*.yml', '.mim/tools/**/*.py',
+                           '.mim/tools/**/*.sh'],
+                  'rdkd.report': ['*.html']},
+    entry_points={'console_scripts': ['rdkd = rdkd.cli.main:main']},
     python_requires='>=3.10,<3.13',
     install_requires=['torch>=2.6', 'onedl-mmcv==2.3.6', *requirements],
 )

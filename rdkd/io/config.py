@@ -7,6 +7,10 @@ from mmengine.hub import get_config
 
 from rdkd.errors import InputError
 
+#: The folder of the package, and how its configs are named.
+PACKAGE = Path(__file__).resolve().parent.parent
+PREFIX = 'rdkd::'
+
 
 def detector_config(cfg: Config) -> ConfigDict:
     """The model of a config, as mmengine's runner would build it.
@@ -25,11 +29,35 @@ def detector_config(cfg: Config) -> ConfigDict:
     return model
 
 
-def load_config(path: str) -> Config:
-    """Read a config, from disk or from a package (``mmdet::...``).
+def shipped_config(name: str) -> str:
+    """Path of a config that the package brings.
 
     Args:
-        path (str): A file's path, or ``PACKAGE::PATH`` as in MMEngine's hub.
+        name (str): Below ``configs/``, with or without ``rdkd::`` before it:
+            ``rdkd::rdkd_retinanet_r101_r50.py``.
+
+    Returns:
+        str: The path.
+
+    Raises:
+        FileNotFoundError: If there is no such config; lists those there are.
+    """
+    folder = PACKAGE / '.mim' / 'configs'
+    path = folder / name.removeprefix(PREFIX)
+    if not path.is_file():
+        there = sorted(str(file.relative_to(folder))
+                       for file in folder.rglob('*.py'))
+        raise FileNotFoundError(
+            f'rdkd has no config {name}; there are: {", ".join(there)}.')
+    return str(path)
+
+
+def load_config(path: str) -> Config:
+    """Read a config, from disk or from a package.
+
+    Args:
+        path (str): A file's path, or ``PACKAGE::PATH`` as in MMEngine's hub:
+            ``mmdet::...``, ``rdkd::...``.
 
     Returns:
         Config: With everything it inherits.
