@@ -1,5 +1,5 @@
 # The paper's ablation, FCOS R101 to R50 on FLIR: review, attention and
-# decoupling. Nothing is inherited, standardised, compared directly, balanced,
+# decoupling. Nothing is inherited, standardized, compared directly, balanced,
 # pooled for the attention or fused narrowly, which the paper does not do
 # either; it does not say its loss weight, and the pyramid, which it does not
 # ablate, comes with the review.
@@ -7,6 +7,4 @@ _base_ = ['./rdkd_fcos_r101_r50_flir.py']
 
 model = dict(
     inherit=False,
-    distiller=dict(
-        loss_weight=1.0, pyramid=True, standardize=False, direct=0.0,
-        box_balance=0.0, kv_size=None, reduction=1))
+    distiller=dict(preset='paper', loss_weight=1.0, pyramid=True))

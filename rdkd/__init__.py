@@ -1,47 +1,57 @@
 """Review-and-decouple knowledge distillation for MMDetection.
 
-Importing it registers all of its parts with MMEngine's registries and lets
-:mod:`rdkd.compat.mmengine` replace MMEngine's loaders.  Without the OpenMMLab
-packages only :mod:`rdkd.functional` works.
+Importing it registers everything with MMEngine.  Where OpenMMLab's packages
+are missing, :mod:`rdkd.functional` works by itself.
 """
+import importlib
+import importlib.util
 import warnings
-from importlib import import_module
-from typing import Any
+from typing import NoReturn
 
-from rdkd.compat.stack import not_installed
+from rdkd import functional
 
 __version__ = '0.1.0'
+__all__ = ['__version__', 'distillation_config', 'functional']
 
-_problem = not_installed()
+#: What registers names, low to high.
+_REGISTERED = (
+    'rdkd.layers.adapter', 'rdkd.layers.attention', 'rdkd.layers.review',
+    'rdkd.objectives.decoupled_pyramid_loss', 'rdkd.objectives.fgd',
+    'rdkd.objectives.level', 'rdkd.objectives.rdkd',
+    'rdkd.objectives.response', 'rdkd.algorithm',
+    'rdkd.runtime.deploy_hook', 'rdkd.runtime.epoch_seed_hook',
+    'rdkd.runtime.status', 'rdkd.runtime.teacher_classes_hook')
 
-if _problem:
-    warnings.warn(_problem, stacklevel=2)
 
-    def __getattr__(name: str) -> Any:
-        """Say what to install, whatever else is asked for."""
-        if name in ('functional', 'errors'):
-            return import_module(f'rdkd.{name}')
-        if name.startswith('__'):  # asked for by Python itself
+def _missing(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is None
+    except ModuleNotFoundError:
+        return True
+
+
+_absent = [name for name in ('mmengine', 'mmcv', 'mmdet', 'mmrazor')
+           if _missing(name)]
+if _absent:
+    _message = (
+        f'rdkd needs {", ".join(_absent)}, which are not installed: only '
+        'rdkd.functional works. For the rest run `pip install '
+        'onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 '
+        'onedl-mmdetection==3.5.1 mmrazor==1.0.0`.')
+    warnings.warn(_message, stacklevel=2)
+
+    def __getattr__(name: str) -> NoReturn:
+        """Say what is missing, whatever is asked for."""
+        if name.startswith('__'):
             raise AttributeError(name)
-        raise ImportError(_problem)
+        raise ImportError(_message)
 else:
     from rdkd.compat.mmrazor import import_mmrazor
-    import_mmrazor()  # first: whatever imports mmrazor needs it
 
-    from rdkd.algorithm import DetectorDistillation
-    from rdkd.compat import mmengine as _mmengine
-    from rdkd.objectives.fgd import FGDDistiller
-    from rdkd.objectives.level import LevelDistiller
-    from rdkd.objectives.rdkd import RDKDDistiller
-    from rdkd.objectives.response import ResponseLoss
-    from rdkd.runtime.deploy_hook import DeployHook
-    from rdkd.runtime.epoch_seed_hook import EpochSeedHook
+    import_mmrazor()
+    from rdkd.compat.mmengine import install
+
+    install()
+    for _name in _REGISTERED:
+        importlib.import_module(_name)
     from rdkd.runtime.plan import distillation_config
-    from rdkd.runtime.teacher_classes_hook import TeacherClassesHook
-
-    _mmengine.install()
-
-    __all__ = [
-        'DeployHook', 'DetectorDistillation', 'EpochSeedHook', 'FGDDistiller',
-        'LevelDistiller', 'RDKDDistiller', 'ResponseLoss',
-        'TeacherClassesHook', '__version__', 'distillation_config']

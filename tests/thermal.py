@@ -30,17 +30,17 @@ ODD = (
 
 @cache
 def thermal_scene(seed):
-    """A grey JPEG of warm things in a cool street, and their annotations."""
+    """A gray JPEG of warm things in a cool street, and their annotations."""
     spec = Spec(width=640, height=512, empty=0, crowds=0)
     image, annotations = draw_scene(spec, np.random.default_rng(seed))
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    warm = np.zeros_like(grey)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    warm = np.zeros_like(gray)
     for annotation in annotations:
         x, y, w, h = annotation['bbox']
         cv2.ellipse(warm, ((x + w / 2, y + h / 2), (w, h), 0), 1, -1)
     warm = cv2.GaussianBlur(warm, (0, 0), 2)
-    grey = warm * (150 + 0.4 * grey) + (1 - warm) * 0.4 * grey
-    return (cv2.imencode('.jpeg', grey.astype(np.uint8))[1].tobytes(),
+    gray = warm * (150 + 0.4 * gray) + (1 - warm) * 0.4 * gray
+    return (cv2.imencode('.jpeg', gray.astype(np.uint8))[1].tobytes(),
             annotations)
 
 

@@ -51,7 +51,7 @@ _ALLOWED: list[Any] = [
 ]
 
 #: Keys of a distillation checkpoint: the student's begin with this, all
-#: others are of what learned only to distill.
+#: others are of what learnt only to distil.
 _STUDENT = 'architecture.'
 
 
@@ -131,11 +131,7 @@ def load_from_url(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 
 def refuse_store(filename: str, map_location: Any = None) -> NoReturn:
-    """Refuse what only mmengine's own, unpickling loaders can fetch.
-
-    Raises:
-        InputError: Always.
-    """
+    """Refuse what only mmengine's own, unpickling loaders can fetch."""
     raise InputError(f'the checkpoint {filename} cannot be loaded from there '
                      'safely. Download it and name the file.')
 

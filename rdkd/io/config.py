@@ -7,8 +7,7 @@ from mmengine.hub import get_config
 
 from rdkd.errors import InputError
 
-#: The folder of the package, and how its configs are named.
-PACKAGE = Path(__file__).resolve().parent.parent
+#: Of the names of this package's own configs.
 PREFIX = 'rdkd::'
 
 
@@ -29,35 +28,12 @@ def detector_config(cfg: Config) -> ConfigDict:
     return model
 
 
-def shipped_config(name: str) -> str:
-    """Path of a config that the package brings.
-
-    Args:
-        name (str): Below ``configs/``, with or without ``rdkd::`` before it:
-            ``rdkd::rdkd_retinanet_r101_r50.py``.
-
-    Returns:
-        str: The path.
-
-    Raises:
-        FileNotFoundError: If there is no such config; lists those there are.
-    """
-    folder = PACKAGE / '.mim' / 'configs'
-    path = folder / name.removeprefix(PREFIX)
-    if not path.is_file():
-        there = sorted(str(file.relative_to(folder))
-                       for file in folder.rglob('*.py'))
-        raise FileNotFoundError(
-            f'rdkd has no config {name}; there are: {", ".join(there)}.')
-    return str(path)
-
-
 def load_config(path: str) -> Config:
-    """Read a config, from disk or from a package.
+    """Read a config, from disk or from a package (``mmdet::...``).
 
     Args:
-        path (str): A file's path, or ``PACKAGE::PATH`` as in MMEngine's hub:
-            ``mmdet::...``, ``rdkd::...``.
+        path (str): A file's path, or ``PACKAGE::PATH`` as in MMEngine's hub,
+            this package's own (``rdkd::rdkd_retinanet_r101_r50.py``) too.
 
     Returns:
         Config: With everything it inherits.
@@ -65,6 +41,8 @@ def load_config(path: str) -> Config:
     Raises:
         InputError: If there is no such config, or it cannot be read.
     """
+    if path.startswith(PREFIX):
+        path = shipped_config(path.removeprefix(PREFIX))
     if '::' in path:
         try:
             return get_config(path)
@@ -77,6 +55,18 @@ def load_config(path: str) -> Config:
     except Exception as error:  # a config is code: it can raise anything
         raise InputError(f'the config {path} cannot be read: '
                          f'{type(error).__name__}: {error}') from error
+
+
+def shipped_config(name: str) -> str:
+    """The path of a config that is part of this package.
+
+    Args:
+        name (str): E.g. ``rdkd_retinanet_mini.py``.
+
+    Returns:
+        str: Where MMEngine's conventions look for it, in ``rdkd/.mim``.
+    """
+    return str(Path(__file__).parents[1] / '.mim' / 'configs' / name)
 
 
 def without_downloads(part: Any) -> None:

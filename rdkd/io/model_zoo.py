@@ -42,7 +42,7 @@ def openmmlab_urls(name: str) -> dict[str, str]:
                    get_deprecated_model_names().items() if new in urls}
 
 
-#: Where a name's URL is found, by what stands before ``://``.
+#: The zoos whose names are read here.
 ZOOS = {
     'torchvision': torchvision_urls,
     'modelzoo': torchvision_urls,

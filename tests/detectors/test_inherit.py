@@ -6,7 +6,7 @@ from rdkd import algorithm
 from rdkd.detectors.inherit import inherit_neck_and_heads
 
 
-def initialised(cfg, **model):
+def initialized(cfg, **model):
     cfg.model.update(model)
     torch.manual_seed(0)
     built = MODELS.build(cfg.model)
@@ -15,7 +15,7 @@ def initialised(cfg, **model):
 
 
 def test_only_what_agrees_is_copied(rdkd_cfg):
-    model = initialised(rdkd_cfg, inherit=True)
+    model = initialized(rdkd_cfg, inherit=True)
     student = model.student.state_dict()
     teacher = model.teacher.model.state_dict()
     same = {name for name, value in student.items()
@@ -29,7 +29,7 @@ def test_only_what_agrees_is_copied(rdkd_cfg):
 
 
 def test_it_is_off_by_default(rdkd_cfg):
-    model = initialised(rdkd_cfg)
+    model = initialized(rdkd_cfg)
     assert not torch.equal(
         model.student.bbox_head.retina_cls.weight,
         model.teacher.model.bbox_head.retina_cls.weight)
@@ -39,7 +39,7 @@ def test_it_says_what_it_copied(rdkd_cfg, monkeypatch):
     said = []
     monkeypatch.setattr(algorithm, 'print_log',
                         lambda text, logger: said.append(text))
-    initialised(rdkd_cfg, inherit=True)
+    initialized(rdkd_cfg, inherit=True)
     copied, kept = said[0].split('not copied')
     assert 'bbox_head (28)' in copied
     assert 'neck (' in copied
@@ -47,7 +47,7 @@ def test_it_says_what_it_copied(rdkd_cfg, monkeypatch):
 
 
 def test_the_teacher_keeps_its_own_tensors(rdkd_cfg):
-    model = initialised(rdkd_cfg, inherit=True)
+    model = initialized(rdkd_cfg, inherit=True)
     before = model.teacher.model.bbox_head.retina_cls.weight.clone()
     with torch.no_grad():
         model.student.bbox_head.retina_cls.weight.add_(1)
