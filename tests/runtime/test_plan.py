@@ -88,7 +88,7 @@ def test_a_pair_of_two_families(pair, tmp_path):
 
 def test_what_the_student_s_config_has_is_kept(pair, student_cfg, tmp_path,
                                                teacher_files):
-    student_cfg.custom_hooks.append(dict(type='EMAHook'))
+    student_cfg.custom_hooks = [dict(type='EMAHook')]
     student_cfg.custom_imports = dict(imports=['json'],
                                       allow_failed_imports=True)
     student_cfg.load_from = str(teacher_files[1])
@@ -96,7 +96,7 @@ def test_what_the_student_s_config_has_is_kept(pair, student_cfg, tmp_path,
     cfg = rdkd.distillation_config(
         write(student_cfg, tmp_path / 'own.py'), *pair[1:])
     assert [hook.type for hook in cfg.custom_hooks] == [
-        'EpochSeedHook', 'EMAHook', 'TeacherClassesHook', 'DeployHook']
+        'EMAHook', 'EpochSeedHook', 'TeacherClassesHook', 'DeployHook']
     assert cfg.custom_imports.imports == ['json', 'rdkd']
     assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
     assert cfg.load_from is None
