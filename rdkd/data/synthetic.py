@@ -1,4 +1,4 @@
-"""Procedurally drawn detection scenes with COCO annotations.
+"""Synthetic detection scenes with COCO annotations.
 
 Every class is a shape with a texture.  Colors say nothing, and neither the
 shape nor the texture alone tells all classes apart.
@@ -36,7 +36,7 @@ _TURN = 0.4
 
 @dataclass(frozen=True)
 class Spec:
-    """What determines a drawn data set completely.
+    """What determines a synthetic data set completely.
 
     Attributes:
         seed: Seed of all random numbers.
@@ -257,7 +257,7 @@ def make_dataset(out: str | os.PathLike[str], spec: Spec,
         return False
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(
-            f'{target} exists and is not this drawn data set (other seed or '
+            f'{target} exists and is not this synthetic data set (other seed or '
             'sizes, or other files). Nothing was changed: choose another '
             'folder or remove that one.')
     target.parent.mkdir(parents=True, exist_ok=True)

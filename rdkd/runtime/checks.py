@@ -18,9 +18,20 @@ from rdkd.runtime.processes import first_process
 from rdkd.runtime.resolved import registered_class
 
 
-def _parameters(cls: Any) -> set[str]:
-    """Names of the arguments that a registered class takes."""
-    return set(inspect.signature(cls.__init__).parameters) - {'self'}
+def _parameters(cls: type) -> set[str]:
+    """Names of the arguments that a registered class takes.
+
+    Where it passes ``**kwargs`` on, those of its base classes count too.
+    """
+    names: set[str] = set()
+    for base in cls.__mro__:
+        parameters = inspect.signature(
+            vars(base).get('__init__', object.__init__)).parameters.values()
+        names.update(p.name for p in parameters if p.kind not in (
+            p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return names - {'self'}
 
 
 def check_keys(model: Mapping[str, Any]) -> None:
