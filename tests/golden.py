@@ -19,7 +19,7 @@ from mmrazor.registry import MODELS as RAZOR_MODELS
 import rdkd  # noqa: F401
 from rdkd.detectors.classes import class_counts
 from rdkd.io.config import load_config, without_downloads
-from rdkd.runtime.launch import add_hooks
+from rdkd.runtime.defaults import complete
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name('golden.json')
@@ -60,13 +60,12 @@ def resolved(part):
 
 def run_settings(cfg):
     """What a run of a config adds to the model: hooks, and how it saves."""
-    cfg = cfg.copy()
-    add_hooks(cfg, 'EpochSeedHook')
+    cfg = complete(cfg.copy())
+    found = dict(hooks=sorted((resolved(hook) for hook in cfg.custom_hooks),
+                              key=lambda hook: hook['type']))
     if 'teacher' in cfg.model:
-        add_hooks(cfg, 'TeacherClassesHook')
-    return dict(hooks=sorted((resolved(hook) for hook in cfg.custom_hooks),
-                             key=lambda hook: hook['type']),
-                checkpoint=plain(cfg.default_hooks.checkpoint))
+        found['checkpoint'] = plain(cfg.default_hooks.checkpoint)
+    return found
 
 
 def teacher_file(cfg, folder):

@@ -1,4 +1,5 @@
 """What the documents and the zoo's index say is there and agrees."""
+import argparse
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import mmdet
 import pytest
 import yaml
 
+from rdkd.cli import main
 from rdkd.io.config import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,38 +69,55 @@ def code(text):
 def commands(text):
     """The commands among it that run a script or tests of the project."""
     lines = (re.sub(r'^(?:[A-Z_]+=\S+ )+', '', line) for line in code(text))
-    return [line for line in lines
-            if re.match(r'(bash tools/|python tools/|pytest )', line)]
+    ours = '|'.join(main.COMMANDS)
+    return [line for line in lines if re.match(
+        rf'(bash tools/|python tools/|pytest |(python -m )?rdkd ({ours})\b)',
+        line)]
 
 
-def source(script):
-    """A script and what reads its arguments for it."""
+def flags_of(parser):
+    """The flags that a parser or one of its subcommands shows."""
+    for action in parser._actions:
+        if action.help != argparse.SUPPRESS:
+            yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from flags_of(each)
+
+
+def flags(script):
+    """The flags of a script and of what it passes them to."""
     text = script.read_text()
+    if command := re.search(r"main\('([\w ]+)'\)", text):
+        return set(flags_of(main.parser_of(command[1])))
+    found = set(re.findall(r'(?<![\w-])--[\w-]+', text))
     if script.suffix == '.sh':
-        behind = [script.with_name(f) for f in
-                  re.findall(r'\$here/(\w+\.(?:py|sh))', text)]
-        text += ''.join(map(source, behind))
-    if 'rdkd.cli.common' in text:
-        text += (ROOT / 'rdkd/cli/common.py').read_text()
-    if re.search(r'^ +add_arguments\(parser\)', text, re.M):
-        text += (ROOT / 'tools/phases.py').read_text()
-    return text
+        for name in re.findall(r'\$(?:here|\(dirname -- "\$0"\))/(\w+\.\w+)',
+                               text):
+            found |= flags(script.with_name(name))
+    return found
 
 
 def check_command(command):
     """Assert that a command's files are there and its flags are known."""
-    program, *words = shlex.split(command, comments=True)
+    program, *words = shlex.split(
+        command.removeprefix('python -m '), comments=True)
     if program == 'pytest':
         for word in words:
             assert '/' not in word or (ROOT / word.split('::')[0]).exists()
         return
-    script = ROOT / words[0]
-    assert script.is_file(), command
+    if program == 'rdkd':
+        name = next(name for name in main.COMMANDS
+                    if words[:len(name.split())] == name.split())
+        known = set(flags_of(main.parser_of(name)))
+    else:
+        script = ROOT / words[0]
+        assert script.is_file(), command
+        known = flags(script)
     for word in words[1:]:
         if word.startswith('--'):
-            flag = re.escape(word.partition('=')[0])
-            assert re.search(rf'(?<![\w-]){flag}(?![\w-])', source(script)), (
-                f'{command}: {script.name} knows no {word}')
+            assert word.partition('=')[0] in known, (
+                f'{command}: there is no {word}')
 
 
 def test_every_distillation_is_in_the_metafile_and_nothing_else():
@@ -190,7 +209,12 @@ def test_commands_use_flags_that_their_scripts_know(document):
 def test_a_flag_that_no_script_knows_is_noticed():
     check_command('bash tools/quickstart.sh --data X --torch Y')
     check_command('bash tools/dist_train.sh CONFIG 8 --resume')
+    check_command('bash tools/test.sh --stack original')
+    check_command('python tools/visualize.py compare A B C --count 3')
+    check_command('rdkd convert flir IN OUT --copy')
     for wrong in ('bash tools/quickstart.sh --dat X',
+                  'rdkd train CONFIG --epochs 3',
+                  'python -m rdkd train CONFIG --status FILE',
                   'python tools/train.py CONFIG --epochs 3',
                   'python tools/no_such_tool.py', 'pytest tests/no_such.py'):
         with pytest.raises(AssertionError):
@@ -224,7 +248,7 @@ def test_no_file_names_the_host_of_a_package_registry():
         pytest.skip('not a git repository')
     files = subprocess.run(
         ['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True,
-        check=True).stdout
+        check=True, timeout=60).stdout
     paths = [ROOT / name for name in files.split('\0') if name]
     found = [str(path.relative_to(ROOT)) for path in paths if path.is_file()
              and any(host.encode() in path.read_bytes() for host in hosts)]

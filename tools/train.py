@@ -1,22 +1,10 @@
-"""Train a detector, with or without a teacher."""
-import argparse
+"""Train a detector: ``rdkd train``."""
+import sys
+from pathlib import Path
 
-from rdkd.cli.common import (
-    add_train_arguments,
-    config_from,
-    readable_errors,
-    train,
-)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # no install
 
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    add_train_arguments(parser)
-    args = parser.parse_args()
-    with readable_errors('Continue with --resume.'):
-        train(config_from(args), args)
-
+from rdkd.cli.main import main
 
 if __name__ == '__main__':
-    main()
+    main('train')

@@ -51,6 +51,18 @@ def load_config(path: str) -> Config:
                          f'{type(error).__name__}: {error}') from error
 
 
+def shipped_config(name: str) -> str:
+    """The path of a config that is part of this package.
+
+    Args:
+        name (str): E.g. ``rdkd_retinanet_mini.py``.
+
+    Returns:
+        str: Where MMEngine's conventions look for it, in ``rdkd/.mim``.
+    """
+    return str(Path(__file__).parents[1] / '.mim' / 'configs' / name)
+
+
 def without_downloads(part: Any) -> None:
     """Take the pretrained weights out of a model's config, in place."""
     if isinstance(part, dict):

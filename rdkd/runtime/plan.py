@@ -16,7 +16,7 @@ from rdkd.detectors.levels import Level, match_levels, neck_levels
 from rdkd.detectors.random_state import isolated_random_state
 from rdkd.errors import InputError
 from rdkd.io.config import detector_config, load_config
-from rdkd.runtime.launch import add_hooks
+from rdkd.runtime.defaults import complete
 from rdkd.runtime.teacher_classes_hook import check_classes
 from rdkd.teacher.build import build_teacher
 from rdkd.teacher.normalization import Normalization
@@ -206,17 +206,13 @@ def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
     cfg.pop('data_preprocessor', None)
     # The runner would load it into the whole, where no key fits.
     cfg.load_from, cfg.resume = None, False
-    imports = [cfg.get('custom_imports') or dict(allow_failed_imports=False),
-               teacher.get('custom_imports') or {}]
-    names = [name for each in imports for name in each.get('imports', [])]
-    cfg.custom_imports = dict(
-        imports[0], imports=list(dict.fromkeys([*names, 'rdkd'])))
-    add_hooks(cfg, 'EpochSeedHook', 'TeacherClassesHook', 'DeployHook')
-    default = cfg.setdefault('default_hooks', ConfigDict())
-    saver = default.setdefault(
-        'checkpoint', ConfigDict(type='CheckpointHook', interval=1))
-    saver.setdefault('backend_args', dict(backend='atomic'))
-    return cfg
+    wanted = teacher.get('custom_imports')
+    if wanted:
+        imports = cfg.get('custom_imports') or dict(
+            allow_failed_imports=False)
+        cfg.custom_imports = dict(imports, imports=[
+            *imports.get('imports', []), *wanted['imports']])
+    return complete(cfg)
 
 
 def distillation_config(student: str, teacher: str, teacher_ckpt: str

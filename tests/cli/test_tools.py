@@ -5,7 +5,17 @@ import sys
 
 import pytest
 import torch
-from helpers import ROOT, free_port, metrics, run, same, tool, weights, write
+from helpers import (
+    LIMIT,
+    ROOT,
+    free_port,
+    metrics,
+    run,
+    same,
+    tool,
+    weights,
+    write,
+)
 from mmengine.config import Config
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -16,7 +26,8 @@ def config(rdkd_cfg, tmp_path):
     return write(rdkd_cfg, tmp_path / 'rdkd.py')
 
 
-def test_promise_4_and_8_from_training_to_export(config, student_cfg,
+@pytest.mark.slow
+def test_from_training_to_export(config, student_cfg,
                                                  mini_data, tmp_path):
     """One student through everything, stopped half-way and continued."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
@@ -24,7 +35,7 @@ def test_promise_4_and_8_from_training_to_export(config, student_cfg,
     assert 'distill.loss_fg_s8' in said
     assert 'Average Precision' in said
 
-    # Promise 8: one epoch and the next are two epochs, bit by bit.
+    # Resuming is exact: one epoch and the next are two epochs, bit by bit.
     tool('train.py', config, '--work-dir', parts)
     assert same(weights(whole / 'epoch_2.pth'), weights(parts / 'epoch_2.pth'))
     (parts / 'epoch_2.pth').write_bytes(
@@ -44,7 +55,7 @@ def test_promise_4_and_8_from_training_to_export(config, student_cfg,
     assert 'Traceback' not in said
     assert (whole / 'epoch_2.pth').stat().st_mtime_ns == before
 
-    # Promise 4: the export loads into the plain config and scores the same.
+    # The export loads into the plain config and scores the same.
     deployed = tmp_path / 'student.pth'
     tool('export_student.py', whole / 'epoch_2.pth', deployed)
     said = tool('export_student.py', whole / 'epoch_2.pth', deployed, code=1)
@@ -68,6 +79,7 @@ def test_promise_4_and_8_from_training_to_export(config, student_cfg,
         evaluation.stats[0], abs=5.1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_evaluate(config, tmp_path):
     said = run('bash', ROOT / 'tools/dist_train.sh', config, 2, '--work-dir',
                tmp_path / 'two')
@@ -79,22 +91,24 @@ def test_two_processes_train_and_evaluate(config, tmp_path):
     assert 'Average Precision' in said
 
 
+@pytest.mark.slow
 def test_two_machines_train(config, tmp_path):
     """The same command on each, with its rank."""
     environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
-                       NNODES='2', MASTER_ADDR='127.0.0.1', PORT=free_port())
+                       NNODES='2', MASTER_ADDR='127.0.0.1', PORT=str(free_port()))
     machines = [subprocess.Popen(
         ['bash', ROOT / 'tools/dist_train.sh', config, '1', '--work-dir',
          tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
         env=dict(environment, NODE_RANK=str(rank)), cwd=ROOT, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for rank in (0, 1)]
-    said = [machine.communicate()[0] for machine in machines]
+    said = [machine.communicate(timeout=LIMIT)[0] for machine in machines]
     assert [machine.returncode for machine in machines] == [0, 0], said
     assert 'Average Precision' in said[0]
     assert len(list((tmp_path / 'run').glob('2*'))) == 1
     assert (tmp_path / 'run/epoch_1.pth').is_file()
 
 
+@pytest.mark.slow
 def test_slurm_starts_one_torchrun_on_each_node(config, tmp_path):
     """With stand-ins for Slurm's programs that run two nodes here."""
     programs = tmp_path / 'bin'
@@ -112,10 +126,10 @@ def test_slurm_starts_one_torchrun_on_each_node(config, tmp_path):
     done = subprocess.run(
         ['bash', ROOT / 'tools/slurm_train.sh', 'gpu', 'job', config,
          tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],
-        capture_output=True, text=True, cwd=ROOT, check=False,
+        capture_output=True, text=True, cwd=ROOT, check=False, timeout=LIMIT,
         env=dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
                  PATH=f'{programs}:{os.environ["PATH"]}', GPUS='2',
-                 GPUS_PER_NODE='1', PORT=free_port()))
+                 GPUS_PER_NODE='1', PORT=str(free_port())))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     asked = (tmp_path / 'srun').read_text()
     assert '-p gpu' in asked
@@ -145,7 +159,7 @@ def test_scripts_say_how_they_are_used(name):
     assert 'usage:' in run('bash', ROOT / 'tools' / name, code=2)
 
 
-def test_promise_2_other_classes_stop_the_run(config, teacher_files,
+def test_other_classes_stop_the_run(config, teacher_files,
                                               tmp_path):
     cfg = Config.fromfile(config)
     checkpoint = torch.load(teacher_files[1], weights_only=True)
@@ -166,7 +180,7 @@ def test_promise_2_other_classes_stop_the_run(config, teacher_files,
     ('teacher_ckpt=none.pth', 'none.pth does not exist'),
     ('model.distiller.loss_wieght=1', "did you mean 'loss_weight'"),
     ('train_dataloader.dataset.data_root=none', 'the data root none')])
-def test_promise_10_bad_input_is_one_message(config, tmp_path, option, named):
+def test_bad_input_is_one_message(config, tmp_path, option, named):
     said = tool('train.py', config, '--work-dir', tmp_path / 'run',
                 '--cfg-options', option, code=1)
     assert named in said

@@ -1,40 +1,57 @@
 """The comparison of methods: what it trains, keeps and reports."""
-import argparse
 import json
-import os
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
 from browser import check_page
-from helpers import ROOT, tool
+from helpers import LIMIT, ROOT
 
-sys.path.insert(0, str(ROOT / 'tools'))
-import compare
-from phases import TrainingStopped
+from rdkd.cli import main
+from rdkd.errors import InputError
+from rdkd.experiments.comparison import (
+    ComparisonPlan,
+    best_weights,
+    train_all,
+    tune,
+)
+from rdkd.experiments.comparison_report import shown_runs
+from rdkd.experiments.results import StoppedRun, StudentRun
+from rdkd.experiments.running import TrainingStopped
+from rdkd.experiments.setup import Setup
+from rdkd.experiments.students import Countdown, percent
 
 
-@pytest.fixture
-def own_data(mini_data, tmp_path):
-    """Data under a name of this test's own; its runs are removed after."""
-    root = tmp_path / f'own{os.getpid()}'
-    shutil.copytree(mini_data, root)
-    yield root
-    for run in (ROOT / 'work_dirs/compare').glob(f'{root.name}_*'):
-        shutil.rmtree(run)
+def compare(folder, *words):
+    """Run the command in a folder; what it says."""
+    done = subprocess.run(
+        [sys.executable, ROOT / 'tools/compare.py', *map(str, words)],
+        cwd=folder, capture_output=True, text=True, check=False,
+        timeout=LIMIT)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
 
 
-def test_methods_are_trained_once_and_compared(own_data):
-    flags = ['--data', own_data, '--epochs', 1, '--size', 64, '--seeds', 3]
-    tool('compare.py', *flags, '--methods', 'none')
-    run = ROOT / f'work_dirs/compare/{own_data.name}_retinanet_epochs1_size64'
+def student(method, seed, weight, score):
+    """A run that was trained, as far as it is chosen by."""
+    return StudentRun(method, method.upper(), seed, weight, f'{method}_seed',
+                      [], 1.0, {}, 0.0, None, dict(mAP=score))
+
+
+@pytest.mark.slow
+def test_methods_are_trained_once_and_compared(mini_data, tmp_path):
+    shutil.copytree(mini_data, tmp_path / 'own')
+    flags = ['--data', 'own', '--epochs', 1, '--size', 64, '--seeds', 3]
+    compare(tmp_path, *flags, '--methods', 'none')
+    run = tmp_path / 'work_dirs/compare/own_retinanet_epochs1_size64'
     trained = [run / 'teacher/epoch_4.pth', run / 'none_seed3/epoch_1.pth']
     before = [file.stat().st_mtime_ns for file in trained]
-    said = tool('compare.py', *flags, '--methods', 'none,none+inherit,review')
+    said = compare(tmp_path, *flags, '--methods', 'none,none+inherit,review')
     assert [file.stat().st_mtime_ns for file in trained] == before
     assert said.count('trained already') == 2
-    assert '1 of 3: student alone, seed 3: trained already' in said
+    assert '1 of 3: baseline, seed 3: trained already' in said
     assert re.search(r'3 of 3 \(about \d+ min left\): review only', said)
     found = json.loads((run / 'report/results.json').read_text())
     assert [(r['method'], r['seed']) for r in found['runs']] == [
@@ -50,34 +67,88 @@ def test_methods_are_trained_once_and_compared(own_data):
                              'metrics.json').read_text())
         assert result['mAP'] == 100 * scores.get('coco/bbox_mAP', 0)
     assert '| review only | 4 | 1 |' in (run / 'report/table.md').read_text()
-    student = run / 'none_inherit_seed3.log'
-    assert 'the student starts with the teacher' in student.read_text()
+    inherited = (run / 'none_inherit_seed3.log').read_text()
+    assert 'the student starts with the teacher' in inherited
+    assert found['command'].endswith(
+        'python tools/compare.py --data own --epochs 1 --size 64 --seeds 3 '
+        '--methods none,none+inherit,review')
+    # The keys of the results in docs/, which are compared with.
+    published = json.loads(
+        (ROOT / 'docs/results/mini_retinanet.json').read_text())
+    assert found.keys() == published.keys()
+    for part in ('runs', 'summary'):
+        assert found[part][-1].keys() == published[part][-1].keys(), part
     # The curves, four changed images, two of attention.
     check_page(run / 'report/index.html', pictures=7)
+    # Nothing but the work dirs is written where it was called.
+    assert {f.name for f in tmp_path.iterdir()} == {'own', 'work_dirs'}
 
 
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():
-    class Tuned(compare.Comparison):
-        def __init__(self):
-            self.args = argparse.Namespace(
-                tune=9, detector='retinanet',
-                methods=['pkd', 'pkd+inherit', 'none'])
+    def train(method, seed, weight):
+        if weight == 5:
+            raise TrainingStopped('the loss is not finite')
+        better = -1 if method == 'pkd+inherit' else 1
+        return student(method, seed, weight, better * weight)
 
-        def train_student(self, method, seed, weight):
-            if weight == 5:
-                raise TrainingStopped('the loss is not finite')
-            better = -1 if method == 'pkd+inherit' else 1
-            return dict(method=method, seed=seed, weight=weight,
-                        mAP=better * weight)
-
-    comparison = Tuned()
-    tried = comparison.tune('pkd') + comparison.tune('pkd+inherit')
-    assert [r['weight'] for r in tried] == [10, 5, 20] * 2
-    assert [r.get('failed') for r in tried] == [
-        None, 'the loss is not finite', None] * 2
+    plan = ComparisonPlan(Setup(), ('pkd', 'pkd+inherit', 'none'), (0,), 9)
+    weights = {'pkd': (10, 5, 20), 'pkd+inherit': (10, 5, 20), 'none': ()}
+    tried = tune(plan, weights, train)
+    assert [(run.method, run.seed, run.weight) for run in tried] == [
+        (method, 9, weight) for method in ('pkd', 'pkd+inherit')
+        for weight in (10, 5, 20)]
+    assert tried[1].record() == dict(
+        method='pkd', title='PKD', seed=9, weight=5,
+        failed='the loss is not finite')
     # With an extra another weight may be the best.
-    assert comparison.best_weights(tried) == {
+    assert best_weights(weights, tried) == {
         'pkd': 20, 'pkd+inherit': 10, 'none': None}
+
+
+def test_without_tuning_weights_are_the_defaults():
+    plan = ComparisonPlan(Setup(), ('pkd', ), (0, ))
+    assert tune(plan, {'pkd': (10, 5)}, train=None) == []
+    assert best_weights({'pkd': (10, 5), 'none': ()}, []) == {
+        'pkd': 10, 'none': None}
+    stopped = StoppedRun('pkd', 'PKD', 9, 5, 'not finite')
+    assert best_weights({'pkd': (10, 5)}, [stopped]) == {'pkd': 10}
+
+
+def test_a_seed_that_diverges_is_left_out():
+    plan = ComparisonPlan(Setup(), ('none', 'pkd'), (0, 1))
+
+    def train(method, seed, weight):
+        if (method, seed) == ('pkd', 0):
+            raise TrainingStopped('the loss is not finite')
+        return student(method, seed, weight, 1.0)
+
+    runs, stopped = train_all(plan, {'none': None, 'pkd': 10}, train)
+    assert [(run.method, run.seed, run.weight) for run in runs] == [
+        ('none', 0, None), ('none', 1, None), ('pkd', 1, 10)]
+    assert [(run.method, run.seed) for run in stopped] == [('pkd', 0)]
+    with pytest.raises(InputError, match='every training stopped'):
+        train_all(ComparisonPlan(Setup(), ('pkd', ), (0, )), {'pkd': 10},
+                  train)
+
+
+def test_pictures_are_of_the_first_seed_that_has_both():
+    runs = [student('rdkd', 0, 3, 2.0), student('none', 1, None, 1.0),
+            student('rdkd', 1, 3, 2.0), student('plain', 1, 4, 3.0)]
+    assert [(run.method, run.seed) for run in shown_runs(runs)] == [
+        ('none', 1), ('plain', 1), ('rdkd', 1)]
+    assert shown_runs(runs[:1]) == shown_runs(runs[1:2]) == []
+
+
+def test_the_countdown_knows_how_long_the_rest_takes():
+    countdown = Countdown(3)
+    assert countdown.heading() == '1 of 3'
+    countdown.minutes += [4.0, 6.0]
+    assert countdown.heading() == '2 of 3 (about 10 min left)'
+
+
+def test_no_box_to_count_is_no_score():
+    assert percent(-1) is None
+    assert percent(0.25) == 25
 
 
 @pytest.mark.parametrize('flags, named', [
@@ -85,8 +156,10 @@ def test_a_weight_that_diverges_is_recorded_and_not_chosen():
     (['--methods', 'none+more'], 'there is no +more'),
     (['--seeds', '0,0'], '--seeds names one twice'),
     (['--seeds', '0,1', '--tune', '1'], '--tune 1 is one of --seeds'),
-    (['--epochs', '0'], '--epochs 0 is too small')])
-def test_bad_flags_are_one_message(flags, named):
-    said = tool('compare.py', *flags, code=2)
-    assert named in said
-    assert 'Traceback' not in said
+    (['--epochs', '0'], '--epochs 0 is too small'),
+    (['--size', '63'], '--size 63 is too small')])
+def test_bad_flags_are_one_message(flags, named, capsys):
+    with pytest.raises(SystemExit) as end:
+        main.main('compare', flags)
+    assert end.value.code == 2
+    assert named in capsys.readouterr().err

@@ -1,20 +1,20 @@
 """The converter of FLIR ADAS as it is called."""
-import runpy
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from helpers import LIMIT, ROOT
 from thermal import make_thermal
 
-TOOL = Path(__file__).resolve().parents[2] / 'tools/dataset_converters/flir.py'
+from rdkd.cli.main import main
 
 
 def test_a_process_converts_and_says_what_it_dropped(tmp_path):
     good = make_thermal(tmp_path / 'in', 'v2')
     done = subprocess.run(
-        [sys.executable, TOOL, 'in', 'data/flir'], cwd=tmp_path,
-        capture_output=True, text=True, check=False)
+        [sys.executable, ROOT / 'tools/dataset_converters/flir.py', 'in',
+         'data/flir'], cwd=tmp_path, capture_output=True, text=True,
+        check=False, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
     rows = [[cell.strip() for cell in line.split('│')[1:-1]]
             for line in done.stdout.splitlines() if '│' in line]
@@ -34,21 +34,17 @@ def test_a_process_converts_and_says_what_it_dropped(tmp_path):
     assert all(link.is_symlink() for link in links)
 
 
-def call(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, arguments)])
-    runpy.run_path(str(TOOL), run_name='__main__')
-
-
-def test_copies_are_asked_for(monkeypatch, tmp_path):
+def test_copies_are_asked_for(tmp_path):
     make_thermal(tmp_path / 'in', 'v1.3')
-    call(monkeypatch, tmp_path / 'in', tmp_path / 'out', '--copy')
+    main(argv=['convert', 'flir', str(tmp_path / 'in'),
+               str(tmp_path / 'out'), '--copy'])
     images = list((tmp_path / 'out/images').rglob('*.jpeg'))
     assert len(images) == 6
     assert not any(image.is_symlink() for image in images)
 
 
-def test_a_wrong_folder_is_one_message(monkeypatch, tmp_path):
+def test_a_wrong_folder_is_one_message(tmp_path):
     with pytest.raises(SystemExit) as stop:
-        call(monkeypatch, tmp_path, tmp_path / 'out')
+        main(argv=['convert', 'flir', str(tmp_path), str(tmp_path / 'out')])
     assert str(stop.value).startswith(
         f'error: {tmp_path} is no release of FLIR ADAS')

@@ -1,0 +1,34 @@
+"""Flags of what an experiment trains on what and how long."""
+import argparse
+from pathlib import Path
+
+from rdkd.experiments.setup import DETECTORS, Setup
+
+
+def add_setup_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of :class:`~rdkd.experiments.setup.Setup`."""
+    parser.add_argument(
+        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
+        help='your own images: a folder with annotations/train.json, '
+        'annotations/val.json (COCO format) and images/; without it synthetic '
+        'scenes are made in data/mini')
+    parser.add_argument('--detector', default=DETECTORS[0], choices=DETECTORS)
+    parser.add_argument('--epochs', type=int,
+                        help='epochs of the student; the teacher trains '
+                        'longer in proportion')
+    parser.add_argument('--size', type=int,
+                        help='longer side of the images in pixels')
+
+
+def setup_from(args: argparse.Namespace) -> Setup:
+    """What the flags of :func:`add_setup_arguments` state.
+
+    Raises:
+        ArgumentError: If a number is too small.
+    """
+    for name, least in (('epochs', 1), ('size', 64)):
+        value = getattr(args, name)
+        if value is not None and value < least:
+            raise argparse.ArgumentError(
+                None, f'--{name} {value} is too small')
+    return Setup(args.data, args.detector, args.epochs, args.size)

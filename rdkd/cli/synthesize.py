@@ -1,0 +1,25 @@
+"""Make the embedded data set: synthetic scenes in COCO format."""
+import argparse
+
+from rich.progress import track
+
+from rdkd.data.synthetic import Spec, make_dataset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's flags."""
+    parser.add_argument('out', help='folder to make')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--train', type=int, default=200,
+                        help='number of training images')
+    parser.add_argument('--val', type=int, default=100,
+                        help='number of validation images')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the data set, unless it is there."""
+    spec = Spec(seed=args.seed, splits={'train': args.train, 'val': args.val})
+    made = make_dataset(
+        args.out, spec,
+        lambda images: track(list(images), description='drawing'))
+    print(f'{args.out}: ' + ('drawn' if made else 'already there'))

@@ -1,0 +1,84 @@
+"""Training a config, as the options of a run say."""
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.hooks import Hook
+
+from rdkd.errors import InputError
+from rdkd.runtime.checks import check_config
+from rdkd.runtime.defaults import complete
+from rdkd.runtime.launch import build_runner
+from rdkd.runtime.processes import finish_processes
+from rdkd.runtime.resume import set_resume
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to train.
+
+    Attributes:
+        amp: With automatic mixed precision.  Defaults to False.
+        auto_scale_lr: Scale the learning rate to the actual batch size.
+            Defaults to False.
+        resume: A checkpoint to continue from, ``'auto'`` for the newest whole
+            one in the work dir.  Defaults to None, a new run.
+    """
+    amp: bool = False
+    auto_scale_lr: bool = False
+    resume: str | None = None
+
+
+def resolve(cfg: Config, options: TrainOptions) -> None:
+    """Set in a config all that the run will use.
+
+    Args:
+        cfg (Config): Has a ``work_dir`` and a ``launcher``; is changed.
+        options (TrainOptions): How to train.
+
+    Raises:
+        InputError: If the config or the machine does not allow an option.
+    """
+    if options.amp:
+        if get_device() == 'cpu':
+            raise InputError('--amp needs a GPU: mmengine trains with '
+                             'mixed precision on accelerators only.')
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if options.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise InputError('the config has no '
+                             '`auto_scale_lr.base_batch_size`, which '
+                             '--auto-scale-lr needs.')
+        cfg.auto_scale_lr.enable = True
+    complete(cfg)
+
+
+def train(cfg: Config, options: TrainOptions,
+          before_start: Callable[[], None] = lambda: None,
+          hooks: Sequence[Hook] = ()) -> None:
+    """Check a config and its data and train.
+
+    Args:
+        cfg (Config): Has a ``work_dir`` and a ``launcher``; is changed.
+        options (TrainOptions): How to train.
+        before_start (Callable): Called when everything was found in order.
+        hooks (Sequence[Hook]): Of this start alone: they are not in the
+            config, which the run keeps.  Defaults to none.
+
+    Raises:
+        InputError: If the run cannot start.
+        FloatingPointError: If a loss is not finite.
+    """
+    setup_cache_size_limit_of_dynamo()
+    resolve(cfg, options)
+    set_resume(cfg, options.resume)
+    check_config(cfg)
+    before_start()
+    runner = build_runner(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
+    runner.train()
+    finish_processes()
