@@ -14,7 +14,6 @@ import torch
 from mmdet.testing import demo_mm_inputs
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 from mmengine.runner import save_checkpoint
-from mmrazor.registry import MODELS as RAZOR_MODELS
 
 import rdkd  # noqa: F401
 from rdkd.detectors.classes import class_counts
@@ -42,7 +41,8 @@ def resolved(part):
     """Type and arguments of a registered part, its defaults filled in."""
     settings = plain(dict(part))
     kind = settings.pop('type')
-    cls = MODELS.get(kind) or RAZOR_MODELS.get(kind) or HOOKS.get(kind)
+    cls = (MODELS.get(kind) or MODELS.get(f'mmrazor.{kind}')
+           or HOOKS.get(kind))
     if 'preset' in settings:
         presets = cls.__init__.presets
         settings = {**presets[settings.pop('preset')], **settings}

@@ -4,20 +4,20 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from helpers import LIMIT, ROOT
 from mmengine.registry import MODELS
 
 import rdkd
 from rdkd.io.config import load_config
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / 'docs/distill_your_own.md').read_text()
 COMMANDS = [line for block in re.findall(r'```bash\n(.*?)```', PAGE, re.S)
             for line in block.splitlines()]
 RUN = 'work_dirs/my_student_from_my_teacher'
+pytestmark = pytest.mark.slow
 
 
 def run(folder, command, code=0):
@@ -25,7 +25,8 @@ def run(folder, command, code=0):
     assert words[0] == 'python'
     done = subprocess.run(
         [sys.executable, *words[1:]], cwd=folder, capture_output=True,
-        text=True, env=dict(os.environ, OMP_NUM_THREADS='1'), check=False)
+        text=True, env=dict(os.environ, OMP_NUM_THREADS='1'), check=False,
+        timeout=LIMIT)
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -34,7 +35,7 @@ def run(folder, command, code=0):
 def followed(tmp_path_factory):
     """A folder in which the page was followed, and what each command said.
 
-    The one difference: fewer images are drawn.
+    The one difference: fewer images are made.
     """
     folder = tmp_path_factory.mktemp('own')
     (folder / 'tools').symlink_to(ROOT / 'tools')

@@ -8,7 +8,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from rdkd.report.report import THRESHOLD
+#: Score from which a detection counts and is drawn.
+THRESHOLD = 0.3
 
 
 def image_quality(coco: Mapping[str, Any],

@@ -8,9 +8,6 @@ from typing import Any
 
 import matplotlib
 
-with matplotlib.rc_context():  # it changes the style of every figure
-    from tidecv import TIDE, Data
-
 #: TIDE's types, in words.
 TYPES = dict(Miss='missed', Bkg='false', Cls='wrong class',
              Loc='badly placed', Both='wrong class and badly placed',
@@ -32,6 +29,8 @@ def error_types(coco: Mapping[str, Any],
     if not detections:  # of which TIDE cannot take the mean precision
         return {words: 100.0 * (words == 'missed')
                 for words in TYPES.values()}
+    with matplotlib.rc_context():  # it changes the style of every figure
+        from tidecv import TIDE, Data
     truth, found = Data('truth'), Data('detections')
     for image in coco['images']:  # those without boxes too
         truth.add_image(image['id'], str(image['id']))

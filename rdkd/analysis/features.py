@@ -1,13 +1,15 @@
-"""What a detector's neck gives for an image, and how like it is to another's.
-"""
+"""What a detector's neck gives for images."""
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-import torch
 from mmdet.apis import inference_detector
 from mmdet.models.detectors import BaseDetector
+from mmengine.config import Config
 from torch import Tensor
-from torch.nn import functional as F
+
+from rdkd.analysis.inference import load_detector
+from rdkd.detectors.capture import outputs_of
 
 
 def neck_features(detector: BaseDetector, path: str
@@ -23,38 +25,31 @@ def neck_features(detector: BaseDetector, path: str
         tuple[list[Tensor], dict]: Levels of shape ``(C, H_l, W_l)``, fine to
         coarse, and the image's meta information.
     """
-    features: list[Tensor] = []
-
-    def record(module: Any, inputs: Any, output: Sequence[Tensor]) -> None:
-        features[:] = [level[0] for level in output]
-
-    hook = detector.neck.register_forward_hook(record)
-    try:
+    with outputs_of(detector.neck) as levels:
         meta = inference_detector(detector, path).metainfo
-    finally:
-        hook.remove()
-    return features, meta
+    return [level[0] for level in levels], meta
 
 
-def correlation(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> float:
-    """How like the levels of two necks are, channel by channel.
-
-    PKD (Cao et al., NeurIPS 2022, section 3.2) maximises it over a batch.
+def images_features(cfg: Config, checkpoint: str, images: Sequence[Path]
+                    ) -> list[list[Tensor]]:
+    """The necks' levels of several images.
 
     Args:
-        student (Sequence[Tensor]): Levels of shape ``(C, H_l, W_l)``.
-        teacher (Sequence[Tensor]): The same shapes.
+        cfg (Config): Of the plain detector.
+        checkpoint (str): Its file or URL.
+        images (Sequence[Path]): Files.
 
     Returns:
-        float: Pearson's correlation over the positions, padding included,
-        -1 to 1, mean over channels and levels.  A channel without variance
-        counts as 0, a level of less than four positions not at all.
+        list[list[Tensor]]: For each image the levels ``(C, H_l, W_l)``.
+
+    Raises:
+        FloatingPointError: If they are not finite: the training diverged.
+        InputError: If the checkpoint does not fit.
     """
-    levels = []
-    for pair in zip(student, teacher, strict=True):
-        s, t = (x.float().flatten(1) for x in pair)
-        if s.shape[1] > 3:
-            levels.append(F.cosine_similarity(
-                s - s.mean(dim=1, keepdim=True),
-                t - t.mean(dim=1, keepdim=True)).mean())
-    return float(torch.stack(levels).mean())
+    detector = load_detector(cfg, checkpoint)
+    features = [neck_features(detector, str(image))[0] for image in images]
+    if not all(level.isfinite().all() for levels in features
+               for level in levels):
+        raise FloatingPointError(f'the features of {checkpoint} are not '
+                                 'finite numbers.')
+    return features

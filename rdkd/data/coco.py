@@ -16,7 +16,7 @@ def some(items: Sequence[Any], limit: int = 5) -> str:
 
 
 #: What MMDetection and pycocotools read of a COCO file, and its types.
-_FIELDS: dict[str, dict[str, Any]] = {
+FIELDS: dict[str, dict[str, Any]] = {
     'images': dict(id=int | str, file_name=str, width=int | float,
                    height=int | float),
     'categories': dict(id=int, name=str),
@@ -44,7 +44,7 @@ def read_annotations(path: Path) -> dict[str, Any]:
         if not isinstance(coco, dict) or not isinstance(coco.get(key), list):
             raise InputError(f'{path} is not a COCO file: it has no list '
                              f'{key!r}.')
-    for part, fields in _FIELDS.items():
+    for part, fields in FIELDS.items():
         for position, entry in enumerate(coco[part]):
             if not isinstance(entry, dict):
                 raise InputError(f'{path}: {part}[{position}] is {entry!r} '

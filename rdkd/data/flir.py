@@ -11,19 +11,17 @@ from typing import Any
 
 from rich.progress import track
 
+from rdkd.data.coco import FIELDS
 from rdkd.errors import InputError
 
 #: The classes that are kept; their category ids are 1 to 4.
 CLASSES = ('person', 'bicycle', 'car', 'dog')
 _ALIASES = {'bike': 'bicycle'}
 
-#: What is read of FLIR's files, and its types.
-_FIELDS: dict[str, dict[str, Any]] = {
-    'images': dict(id=int | str, file_name=str, width=int | float,
-                   height=int | float),
-    'categories': dict(id=int, name=str),
-    'annotations': dict(image_id=int | str, category_id=int, bbox=list),
-}
+#: What is read of FLIR's files, and its types: ids and areas of boxes are not.
+_FIELDS = FIELDS | {'annotations': {
+    key: kind for key, kind in FIELDS['annotations'].items()
+    if key not in ('id', 'area')}}
 
 
 @dataclass(frozen=True)

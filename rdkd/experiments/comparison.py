@@ -7,7 +7,6 @@ from rdkd.errors import InputError
 from rdkd.experiments.comparison_report import report
 from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.methods import title
-from rdkd.experiments.results import StoppedRun, StudentRun
 from rdkd.experiments.running import TrainingStopped
 from rdkd.experiments.setup import Setup, prepare_data
 from rdkd.experiments.students import (
@@ -16,9 +15,10 @@ from rdkd.experiments.students import (
     train_student,
 )
 from rdkd.experiments.terminal import console
+from rdkd.report.runs import FailedRun, Run
 
 #: Trains a method with a seed and a loss weight.
-Train = Callable[[str, int, float | None], StudentRun]
+Train = Callable[[str, int, float | None], Run]
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class ComparisonPlan:
 
 
 def attempt(train: Train, method: str, seed: int, weight: float | None
-            ) -> StudentRun | StoppedRun:
+            ) -> Run | FailedRun:
     """Train a student; that the training stopped is a result too."""
     try:
         return train(method, seed, weight)
-    except TrainingStopped as error:
-        return StoppedRun(method, title(method), seed, weight, str(error))
+    except (TrainingStopped, FloatingPointError) as error:
+        return FailedRun(method, title(method), seed, weight, str(error))
 
 
 def tune(plan: ComparisonPlan, weights: Mapping[str, Sequence[float]],
-         train: Train) -> list[StudentRun | StoppedRun]:
+         train: Train) -> list[Run | FailedRun]:
     """Train students with all of each method's weights.
 
     Args:
@@ -66,14 +66,14 @@ def tune(plan: ComparisonPlan, weights: Mapping[str, Sequence[float]],
     for method in plan.methods:
         for weight in weights[method]:
             tried.append(attempt(train, method, plan.tune, weight))
-            if isinstance(tried[-1], StoppedRun):
+            if isinstance(tried[-1], FailedRun):
                 console.print(f'  {method} with weight {weight:g}: '
                               f'{tried[-1].why}')
     return tried
 
 
 def best_weights(weights: Mapping[str, Sequence[float]],
-                 tried: Sequence[StudentRun | StoppedRun]
+                 tried: Sequence[Run | FailedRun]
                  ) -> dict[str, float | None]:
     """The loss weight of every method: the best that was tried.
 
@@ -88,14 +88,14 @@ def best_weights(weights: Mapping[str, Sequence[float]],
     best: dict[str, float | None] = {}
     for method, possible in weights.items():
         ended = [run for run in tried
-                 if isinstance(run, StudentRun) and run.method == method]
+                 if isinstance(run, Run) and run.method == method]
         best[method] = (max(ended, key=lambda run: run.map).weight if ended
                         else next(iter(possible), None))
     return best
 
 
 def train_all(plan: ComparisonPlan, weights: Mapping[str, float | None],
-              train: Train) -> tuple[list[StudentRun], list[StoppedRun]]:
+              train: Train) -> tuple[list[Run], list[FailedRun]]:
     """Train every method with every seed.
 
     Args:
@@ -112,7 +112,7 @@ def train_all(plan: ComparisonPlan, weights: Mapping[str, float | None],
     runs, stopped = [], []
     for seed, method in itertools.product(plan.seeds, plan.methods):
         result = attempt(train, method, seed, weights[method])
-        if isinstance(result, StudentRun):
+        if isinstance(result, Run):
             runs.append(result)
         else:
             console.print(f'  {title(method)}, seed {seed}, is left out: '
@@ -141,7 +141,7 @@ def compare(plan: ComparisonPlan, command: str) -> None:
         len(plan.methods) * len(plan.seeds) + (
             sum(map(len, weights.values())) if plan.tune is not None else 0))
 
-    def train(method: str, seed: int, weight: float | None) -> StudentRun:
+    def train(method: str, seed: int, weight: float | None) -> Run:
         return train_student(study, method, seed, weight, countdown)
 
     tuned = tune(plan, weights, train)

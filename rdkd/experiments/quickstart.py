@@ -10,6 +10,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.registry import init_default_scope
 
+from rdkd.analysis.logs import read_history
 from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.phase import Phase
 from rdkd.experiments.running import lock_run, train_once
@@ -23,13 +24,7 @@ from rdkd.experiments.setup import (
 )
 from rdkd.experiments.terminal import console
 from rdkd.io.checkpoint import detector_state_dict, load_checkpoint_file
-from rdkd.report.report import (
-    HEADER,
-    Result,
-    read_history,
-    table_rows,
-    write_report,
-)
+from rdkd.report.quickstart import Result, result_cells, write_report
 from rdkd.report.tables import print_table
 from rdkd.runtime.checks import check_config
 from rdkd.runtime.versions import versions
@@ -148,7 +143,7 @@ def report(results: list[Result], data: DataSet, seed: int, folder: Path,
     latest = folder.parents[1] / 'report'
     shutil.rmtree(latest, ignore_errors=True)
     shutil.copytree(folder, latest)
-    print_table([HEADER, *table_rows(results)])
+    print_table(result_cells(results))
     console.print(f'RDKD: {distilled - baseline:+.1f} mAP. Report: '
                   f'{os.path.relpath(folder / "index.html")} '
                   f'(the latest is also in {os.path.relpath(latest)})',

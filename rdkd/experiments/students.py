@@ -7,17 +7,17 @@ from typing import Any
 
 from mmengine.config import Config
 
-from rdkd.analysis.correlation import correlations, images_features
+from rdkd.analysis.correlation import correlations
 from rdkd.analysis.error_types import error_types
+from rdkd.analysis.features import images_features
+from rdkd.analysis.logs import read_history, training_seconds
 from rdkd.errors import InputError
 from rdkd.experiments import methods
 from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.phase import Phase
-from rdkd.experiments.results import StudentRun
 from rdkd.experiments.running import lock_run, train_once
 from rdkd.experiments.setup import DataSet, Role, Setup, mini_config
-from rdkd.report.comparison import METRICS
-from rdkd.report.report import log_entries, read_history
+from rdkd.report.runs import METRICS, Run
 from rdkd.runtime.checks import check_config
 
 #: Images on which students' and teacher's necks are compared.
@@ -151,7 +151,7 @@ def student_phase(study: Study, method: str, seed: int,
 
 
 def train_student(study: Study, method: str, seed: int,
-                  weight: float | None, countdown: Countdown) -> StudentRun:
+                  weight: float | None, countdown: Countdown) -> Run:
     """Train and evaluate one student.
 
     Args:
@@ -162,10 +162,11 @@ def train_student(study: Study, method: str, seed: int,
         countdown (Countdown): Is moved on by one.
 
     Returns:
-        StudentRun: What was measured.
+        Run: What was measured.
 
     Raises:
         TrainingStopped: If a loss is not finite.
+        FloatingPointError: If the student's features are not.
         InputError: If the training fails.
     """
     phase = student_phase(study, method, seed, weight, countdown.heading())
@@ -174,14 +175,16 @@ def train_student(study: Study, method: str, seed: int,
         countdown.minutes.append(minutes)
     measured = evaluate(phase, study.baseline)
     curve, _ = read_history(phase.folder)
-    correlation, reviewed = correlations(
-        phase, study.baseline.read(), study.data.first_images(CORRELATED),
+    like = correlations(
+        phase.read(), str(phase.last_checkpoint()),
+        images_features(study.baseline.read(), str(phase.deployed),
+                        study.data.first_images(CORRELATED)),
         study.teacher_features)
-    return StudentRun(
+    return Run(
         method=method, title=methods.title(method), seed=seed, weight=weight,
-        phase=phase.name, curve=curve, seconds=training_seconds(phase),
+        phase=phase.name, curve=curve, seconds=training_seconds(phase.folder),
         errors=error_types(study.data.val, measured.detections),
-        correlation=correlation, reviewed=reviewed, metrics={
+        correlation=like.neck, reviewed=like.reviewed, metrics={
             name: percent(measured.metrics[f'coco/bbox_{key}'])
             for name, key in METRICS.items()})
 
@@ -189,16 +192,3 @@ def train_student(study: Study, method: str, seed: int,
 def percent(value: float) -> float | None:
     """A metric in percent; None where CocoMetric has no box to count."""
     return None if value < 0 else 100 * value
-
-
-def training_seconds(phase: Phase) -> float:
-    """Time of a run's training steps, from mmengine's logs."""
-    seen: dict[int, float] = {}
-    for entry in log_entries(phase.folder):
-        if 'loss' in entry:
-            seen[entry['iter']] = entry['time']
-    steps, total = 0, 0.0
-    for step, seconds in sorted(seen.items()):
-        total += seconds * (step - steps)
-        steps = step
-    return total

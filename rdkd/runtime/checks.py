@@ -18,8 +18,13 @@ from rdkd.io.config import load_config
 from rdkd.runtime.processes import first_process
 
 
+def _parameters(cls: Any) -> set[str]:
+    """Names of the arguments that a registered class takes."""
+    return set(inspect.signature(cls.__init__).parameters) - {'self'}
+
+
 def check_keys(model: Mapping[str, Any]) -> None:
-    """Refuse keys that the distillation model or its distiller do not take.
+    """Refuse keys that the distillation model or its objectives do not take.
 
     Args:
         model (Mapping): ``cfg.model``.  Plain detectors are not checked.
@@ -29,9 +34,11 @@ def check_keys(model: Mapping[str, Any]) -> None:
     """
     if 'distiller' not in model:
         return
-    for name, part in (('model', model),
-                       ('model.distiller', model['distiller']),
-                       ('model.response', model.get('response'))):
+    parts = {'model': model, 'model.distiller': model['distiller'],
+             'model.response': model.get('response')}
+    parts.update({f'model.objectives.{name}': part for name, part in (
+        model.get('objectives') or {}).items()})
+    for name, part in parts.items():
         if part is None:
             continue
         # MMRazor's distillers are named in its scope.
@@ -39,7 +46,7 @@ def check_keys(model: Mapping[str, Any]) -> None:
         if cls is None:
             raise InputError(f'{name}.type: nothing is registered as '
                              f'{part["type"]!r}.')
-        known = set(inspect.signature(cls).parameters)
+        known = _parameters(cls)
         for key in part:
             if key != 'type' and key not in known:
                 near = difflib.get_close_matches(key, known, 1)

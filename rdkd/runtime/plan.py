@@ -34,7 +34,7 @@ class Plan(NamedTuple):
         teacher: Name of the teacher's config.
         student_levels: All levels of the student's neck.
         teacher_levels: All levels of the teacher's neck.
-        same_input: Whether both normalise images alike.
+        same_input: Whether both normalize images alike.
         teacher_classes: Whether the teacher's checkpoint names its classes.
     """
     config: Config
@@ -60,8 +60,8 @@ class Plan(NamedTuple):
         classes = sorted(set(class_counts(model.architecture)))
         known = ('of the same names' if self.teacher_classes else
                  'whose names the checkpoint does not tell')
-        images = ('both detectors normalise them alike' if self.same_input
-                  else 'the teacher gets them normalised its own way')
+        images = ('both detectors normalize them alike' if self.same_input
+                  else 'the teacher gets them normalized its own way')
         length = (f'{loop.max_epochs} epochs' if loop.get('max_epochs')
                   else f'{loop.get("max_iters")} iterations')
         start = (', from the teacher\'s neck and heads' if model.inherit
@@ -217,7 +217,7 @@ def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
 
 def distillation_config(student: str, teacher: str, teacher_ckpt: str
                         ) -> Config:
-    """The config that distils one detector into another.
+    """The config that distills one detector into another.
 
     Args, raises: See :func:`make_plan`.
 

@@ -95,7 +95,8 @@ def test_two_processes_train_and_evaluate(config, tmp_path):
 def test_two_machines_train(config, tmp_path):
     """The same command on each, with its rank."""
     environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable,
-                       NNODES='2', MASTER_ADDR='127.0.0.1', PORT=str(free_port()))
+                       NNODES='2', MASTER_ADDR='127.0.0.1',
+                       PORT=str(free_port()))
     machines = [subprocess.Popen(
         ['bash', ROOT / 'tools/dist_train.sh', config, '1', '--work-dir',
          tmp_path / 'run', '--cfg-options', 'train_cfg.max_epochs=1'],

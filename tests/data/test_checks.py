@@ -38,13 +38,13 @@ def test_good_data_pass(own):
     check_config(own[0])
 
 
-def test_promise_10_no_data_root(own):
+def test_no_data_root(own):
     own[0].train_dataloader.dataset.data_root = 'no/such/root'
     refuse(own[0], 'no/such/root', 'does not exist')
 
 
 @pytest.mark.parametrize('split', ['train', 'val'])
-def test_promise_10_no_annotation_file(own, split):
+def test_no_annotation_file(own, split):
     path = own[1] / 'annotations' / f'{split}.json'
     path.unlink()
     refuse(own[0], str(path), 'does not exist')
@@ -53,27 +53,27 @@ def test_promise_10_no_annotation_file(own, split):
 @pytest.mark.parametrize('text, named', [
     ('{"images": [', 'not JSON'), ('[]', "no list 'images'"),
     ('{"images": [], "annotations": {}}', "no list 'annotations'")])
-def test_promise_10_malformed_annotation_file(own, text, named):
+def test_malformed_annotation_file(own, text, named):
     path = own[1] / 'annotations' / 'train.json'
     path.write_text(text)
     refuse(own[0], str(path), named)
 
 
-def test_promise_10_missing_image(own):
+def test_missing_image(own):
     cfg, root, _ = own
     image = next((root / 'images').glob('val*'))
     image.unlink()
     refuse(cfg, str(image), 'missing')
 
 
-def test_promise_10_file_that_is_no_image(own):
+def test_file_that_is_no_image(own):
     cfg, root, _ = own
     image = next((root / 'images').glob('train*'))
     image.write_text('not an image')
     refuse(cfg, str(image), 'not an image')
 
 
-def test_promise_10_image_that_is_cut_off(own):
+def test_image_that_is_cut_off(own):
     cfg, root, _ = own
     image = next((root / 'images').glob('train*'))
     image.write_bytes(image.read_bytes()[:2000])
@@ -116,7 +116,7 @@ def test_teacher_of_another_number_of_classes(own, tmp_path):
     refuse(own[0], "the teacher's head has num_classes=80")
 
 
-def test_promise_10_category_that_the_config_lacks(own):
+def test_category_that_the_config_lacks(own):
     def change(coco):
         coco['categories'].append(dict(id=99, name='zebra'))
         coco['annotations'][0]['category_id'] = 99
@@ -124,59 +124,59 @@ def test_promise_10_category_that_the_config_lacks(own):
     refuse(own[0], 'train.json', 'zebra', 'the config lacks')
 
 
-def test_promise_10_category_that_the_annotations_lack(own):
+def test_category_that_the_annotations_lack(own):
     own[0].train_dataloader.dataset.metainfo.classes = (*CLASSES, 'zebra')
     refuse(own[0], 'train.json', 'zebra', 'has no category')
 
 
-def test_promise_10_classes_in_another_order(own):
+def test_classes_in_another_order(own):
     own[2](lambda coco: coco['categories'].reverse(), 'val')
     refuse(own[0], 'val.json', 'order')
 
 
-def test_promise_10_undeclared_category_id(own):
+def test_undeclared_category_id(own):
     own[2](lambda coco: coco['annotations'][0].update(category_id=77))
     refuse(own[0], 'train.json', '77')
 
 
-def test_promise_10_number_of_classes(own):
+def test_number_of_classes(own):
     own[0].model.architecture.bbox_head.num_classes = 80
     refuse(own[0], 'num_classes=80', '3 classes')
 
 
-def test_promise_10_empty_split(own):
+def test_empty_split(own):
     own[2](lambda coco: coco.update(images=[], annotations=[]), 'val')
     refuse(own[0], 'val.json', 'split is empty')
 
 
-def test_promise_10_no_boxes_to_learn_from(own):
+def test_no_boxes_to_learn_from(own):
     own[2](lambda coco: coco.update(annotations=[]))
     refuse(own[0], 'train.json', 'no box to learn from')
 
 
 @pytest.mark.parametrize('part', ['images', 'annotations', 'categories'])
-def test_promise_10_duplicate_ids(own, part):
+def test_duplicate_ids(own, part):
     own[2](lambda coco: coco[part].append(dict(coco[part][0])))
     refuse(own[0], 'train.json', f'ids occur twice in {part}')
 
 
 @pytest.mark.parametrize('box', [[1, 2, 3], [0, 0, float('nan'), 5], 'x'])
-def test_promise_10_malformed_box(own, box):
+def test_malformed_box(own, box):
     own[2](lambda coco: coco['annotations'][0].update(bbox=box))
     refuse(own[0], 'train.json', 'no valid bbox')
 
 
-def test_promise_10_box_of_no_image(own):
+def test_box_of_no_image(own):
     own[2](lambda coco: coco['annotations'][0].update(image_id=12345))
     refuse(own[0], 'train.json', '12345')
 
 
-def test_promise_10_missing_key_names_the_entry(own):
+def test_missing_key_names_the_entry(own):
     own[2](lambda coco: coco['annotations'][2].pop('area'))
     refuse(own[0], 'annotations[2]', 'area')
 
 
-def test_promise_10_unusable_boxes_are_counted_and_skipped(own, monkeypatch):
+def test_unusable_boxes_are_counted_and_skipped(own, monkeypatch):
     def change(coco):
         coco['annotations'][0]['bbox'][2] = 0
         coco['annotations'][1]['bbox'][0] = 5000
@@ -195,12 +195,12 @@ def test_promise_10_unusable_boxes_are_counted_and_skipped(own, monkeypatch):
 @pytest.mark.parametrize('where, key, near', [
     ('model', 'teacher_checkpoint', 'teacher_ckpt'),
     ('distiller', 'loss_wieght', 'loss_weight')])
-def test_promise_10_unknown_distillation_key(own, where, key, near):
+def test_unknown_distillation_key(own, where, key, near):
     part = own[0].model if where == 'model' else own[0].model.distiller
     part[key] = 1
     refuse(own[0], key, f"did you mean '{near}'")
 
 
-def test_promise_10_unknown_type(own):
+def test_unknown_type(own):
     own[0].model.distiller.type = 'NoSuchDistiller'
     refuse(own[0], 'model.distiller.type', 'NoSuchDistiller')

@@ -18,10 +18,10 @@ from rdkd.experiments.comparison import (
     tune,
 )
 from rdkd.experiments.comparison_report import shown_runs
-from rdkd.experiments.results import StoppedRun, StudentRun
 from rdkd.experiments.running import TrainingStopped
 from rdkd.experiments.setup import Setup
 from rdkd.experiments.students import Countdown, percent
+from rdkd.report.runs import FailedRun, Run
 
 
 def compare(folder, *words):
@@ -36,7 +36,7 @@ def compare(folder, *words):
 
 def student(method, seed, weight, score):
     """A run that was trained, as far as it is chosen by."""
-    return StudentRun(method, method.upper(), seed, weight, f'{method}_seed',
+    return Run(method, method.upper(), seed, weight, f'{method}_seed',
                       [], 1.0, {}, 0.0, None, dict(mAP=score))
 
 
@@ -78,10 +78,10 @@ def test_methods_are_trained_once_and_compared(mini_data, tmp_path):
     assert found.keys() == published.keys()
     for part in ('runs', 'summary'):
         assert found[part][-1].keys() == published[part][-1].keys(), part
-    # The curves, four changed images, two of attention.
-    check_page(run / 'report/index.html', pictures=7)
     # Nothing but the work dirs is written where it was called.
     assert {f.name for f in tmp_path.iterdir()} == {'own', 'work_dirs'}
+    # The curves, four changed images, two of attention.
+    check_page(run / 'report/index.html', pictures=7)
 
 
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():
@@ -97,7 +97,7 @@ def test_a_weight_that_diverges_is_recorded_and_not_chosen():
     assert [(run.method, run.seed, run.weight) for run in tried] == [
         (method, 9, weight) for method in ('pkd', 'pkd+inherit')
         for weight in (10, 5, 20)]
-    assert tried[1].record() == dict(
+    assert tried[1].to_json() == dict(
         method='pkd', title='PKD', seed=9, weight=5,
         failed='the loss is not finite')
     # With an extra another weight may be the best.
@@ -110,7 +110,7 @@ def test_without_tuning_weights_are_the_defaults():
     assert tune(plan, {'pkd': (10, 5)}, train=None) == []
     assert best_weights({'pkd': (10, 5), 'none': ()}, []) == {
         'pkd': 10, 'none': None}
-    stopped = StoppedRun('pkd', 'PKD', 9, 5, 'not finite')
+    stopped = FailedRun('pkd', 'PKD', 9, 5, 'not finite')
     assert best_weights({'pkd': (10, 5)}, [stopped]) == {'pkd': 10}
 
 

@@ -215,7 +215,7 @@ def test_operators_without_fake_kernels_are_run(student_cfg):
         8, 16, 32, 64, 128]
 
 
-def test_a_student_that_initialises_itself_twice_starts_pretrained(
+def test_a_student_that_initializes_itself_twice_starts_pretrained(
         teacher_files, rdkd_cfg, tmp_path):
     """DETR's own init_weights would undo what init_cfg loads."""
     detr = load_config('mmdet::detr/detr_r50_8xb2-150e_coco.py').model
