@@ -6,5 +6,4 @@
 _base_ = ['./rdkd_faster_rcnn_r101_r50.py']
 
 model = dict(
-    inherit=False,
-    distiller=dict(preset='paper', loss_weight=1.0, pyramid=True))
+    inherit=False, distiller=dict(preset='paper', loss_weight=1.0))

@@ -4,5 +4,4 @@
 _base_ = ['./rdkd_fcos_r101_r50.py']
 
 model = dict(
-    inherit=False,
-    distiller=dict(preset='paper', loss_weight=1.0, pyramid=True))
+    inherit=False, distiller=dict(preset='paper', loss_weight=1.0))

@@ -1,5 +1,9 @@
 """Student, teacher and objectives as one model."""
 
+import copy
+import gc
+import weakref
+
 import torch
 from helpers import build, steps
 from mmengine.registry import MODELS
@@ -67,3 +71,50 @@ def test_stopping_keeps_every_parameter_in_the_graph(rdkd_cfg, batch):
     assert losses['distill.loss_stopped'] == 0
     assert all(p.grad is not None for p in model.parameters()
                if p.requires_grad)
+
+
+def test_another_objective_is_one_more_entry_of_the_config(rdkd_cfg, batch,
+                                                           student_cfg):
+    """With losses and checkpoint keys of its name, and nothing deployed."""
+    expected, = steps(build(rdkd_cfg), batch, 1)
+    rdkd_cfg.model.objectives = dict(
+        focal=dict(type='FGDDistiller', loss_weight=10.0))
+    model = build(rdkd_cfg)
+    losses, = steps(model, batch, 1)
+    assert losses['focal.loss_fg_s8'] > 0
+    for name, value in expected.items():
+        if name != 'loss':
+            assert losses[name] == value, name
+    assert losses['loss'] > expected['loss']
+    state = model.state_dict()
+    assert any(key.startswith('objectives.focal.connectors.')
+               for key in state)
+    assert MODELS.build(student_cfg.model).state_dict().keys() == (
+        detector_state_dict(dict(state_dict=state), 'test').keys())
+
+
+def test_all_objectives_stop_and_keep_their_parameters_in_the_graph(
+        rdkd_cfg, batch):
+    rdkd_cfg.model.objectives = dict(focal=dict(type='FGDDistiller'))
+    model = build(rdkd_cfg)
+    model.distillation_stopped = True
+    losses, = steps(model, batch, 1)
+    assert {name.split('.')[0] for name in losses} == {
+        'student', 'distill', 'loss'}
+    assert losses['distill.loss_stopped'] == 0
+    assert all(p.grad is not None for p in model.parameters()
+               if p.requires_grad)
+
+
+def test_nothing_of_a_step_is_kept(rdkd_cfg, batch):
+    """What was captured dies with the step: its graph is most of memory."""
+    model = build(rdkd_cfg)
+    kept = []
+    model.student.neck.register_forward_hook(
+        lambda module, inputs, outputs: kept.extend(map(weakref.ref,
+                                                        outputs)))
+    losses = model(**copy.deepcopy(batch), mode='loss')
+    assert kept
+    del losses
+    gc.collect()
+    assert not [each for each in kept if each() is not None]

@@ -51,7 +51,7 @@ _ALLOWED: list[Any] = [
 ]
 
 #: Keys of a distillation checkpoint: the student's begin with this, all
-#: others are of what learnt only to distil.
+#: others are of what learned only to distill.
 _STUDENT = 'architecture.'
 
 

@@ -44,7 +44,7 @@ class RDKDDistiller(NeckDistiller):
             Defaults to True.
         decouple (bool): Distill foreground and background apart.  Defaults to
             True.
-        pyramid (bool): Compare at pooled scales too.  Defaults to False.
+        pyramid (bool): Compare at pooled scales too.  Defaults to True.
         standardize (bool): Compare maps standardized per image and channel.
             Defaults to True.
         direct (float): Share, 0 to 1, of the loss that compares the student's
@@ -70,7 +70,7 @@ class RDKDDistiller(NeckDistiller):
                  review: bool = True,
                  attention: bool = True,
                  decouple: bool = True,
-                 pyramid: bool = False,
+                 pyramid: bool = True,
                  standardize: bool = True,
                  direct: float = 0.5,
                  fg_weight: float = 1.0,

@@ -1,9 +1,11 @@
 """Starting with the teacher's neck and heads."""
+from copy import deepcopy
+
 import torch
 from mmengine.registry import MODELS
 
 from rdkd import algorithm
-from rdkd.detectors.inherit import inherit_neck_and_heads
+from rdkd.detectors.inherit import inherit_neck_and_heads, of_one_kind
 
 
 def initialized(cfg, **model):
@@ -59,3 +61,20 @@ def test_nothing_in_common_copies_nothing(student_cfg):
     copied, kept = inherit_neck_and_heads(student, {})
     assert not copied
     assert set(kept) == {'neck', 'bbox_head'}
+
+
+def test_detectors_of_one_kind():
+    retina = dict(type='RetinaNet', neck=dict(type='FPN', out_channels=64),
+                  bbox_head=dict(type='RetinaHead', anchor_generator=dict(
+                      type='AnchorGenerator', ratios=[.5, 1., 2.])))
+    wider = deepcopy(retina)
+    wider['neck']['out_channels'] = 256
+    assert of_one_kind(retina, wider)
+    for change in (
+            lambda m: m['bbox_head']['anchor_generator'].update(ratios=[1.]),
+            lambda m: m['bbox_head'].update(norm_on_bbox=True),
+            lambda m: m.update(neck=[m['neck'], dict(type='BFP')]),
+            lambda m: m.update(roi_head=dict(type='StandardRoIHead'))):
+        other = deepcopy(retina)
+        change(other)
+        assert not of_one_kind(retina, other)
