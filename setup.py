@@ -12,6 +12,11 @@ requirements = [
     for line in (here / f'requirements/{name}.txt').read_text().splitlines()
     if line and not line.startswith('#')
 ]
+# Where MMEngine and OpenMIM look for them; links to the checkout's own.
+mim = ['model-index.yml', *(
+    f'{folder}/{files}' for folder in ('configs', 'configs/*', 'tools',
+                                       'tools/*')
+    for files in ('*.py', '*.yml', '*.sh'))]
 
 setup(
     name='rdkd',
@@ -20,7 +25,11 @@ setup(
     long_description=(here / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['rdkd', 'rdkd.*']),
-    package_data={'rdkd.report': ['*.html']},
+    package_data={
+        'rdkd': [f'.mim/{files}' for files in mim],
+        'rdkd.report': ['*.html'],
+    },
+    entry_points={'console_scripts': ['rdkd = rdkd.cli.main:main']},
     python_requires='>=3.10,<3.13',
     install_requires=['torch>=2.6', 'onedl-mmcv==2.3.6', *requirements],
 )

@@ -1,5 +1,5 @@
 # The FCOS student of the quickstart: half-width ResNet-18, FPN 64.
-# Centre sampling, normalised boxes and GIoU, as in MMDetection's strongest
+# Center sampling, normalized boxes and GIoU, as in MMDetection's strongest
 # FCOS: the plain one learns little in a few hundred steps.
 _base_ = ['./_base_/mini.py']
 

@@ -1,11 +1,8 @@
 # FCOS R50 distilled from FCOS X101-64x4d on COCO 2017.
 # The student is caffe-style and the teacher is not: each sees the images
-# normalised as it was trained on them.
+# normalized as it was trained on them.
 _base_ = ['./rdkd_fcos_r101_r50.py']
-
-# A file or a URL: --cfg-options model.teacher_ckpt=FILE replaces it.
-teacher_ckpt = 'https://download.openmmlab.com/mmdetection/v2.0/fcos/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco-ede514a8.pth'
 
 model = dict(
     teacher='mmdet::fcos/fcos_x101-64x4d_fpn_gn-head_ms-640-800-2x_coco.py',
-    teacher_ckpt=teacher_ckpt)
+    teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/fcos/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco/fcos_x101_64x4d_fpn_gn-head_mstrain_640-800_2x_coco-ede514a8.pth')

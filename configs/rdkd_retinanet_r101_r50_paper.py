@@ -1,10 +1,7 @@
 # RDKD as its paper has it, RetinaNet R101 to R50 on COCO: nothing is
-# inherited, standardised, compared directly, balanced between boxes, pooled
+# inherited, standardized, compared directly, balanced between boxes, pooled
 # for the attention or fused narrowly. The paper does not say its loss weight.
 _base_ = ['./rdkd_retinanet_r101_r50.py']
 
 model = dict(
-    inherit=False,
-    distiller=dict(
-        loss_weight=1.0, pyramid=True, standardize=False, direct=0.0,
-        box_balance=0.0, kv_size=None, reduction=1))
+    inherit=False, distiller=dict(preset='paper', loss_weight=1.0))

@@ -10,5 +10,4 @@ val_dataloader = dict(dataset=_base_.flir_val)
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=_base_.flir_val_file)
 test_evaluator = val_evaluator
-default_hooks = dict(
-    checkpoint=dict(max_keep_ckpts=3, backend_args=dict(backend='atomic')))
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=3))

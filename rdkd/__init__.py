@@ -1,19 +1,57 @@
-"""Review-and-decouple knowledge distillation for MMDetection."""
-from rdkd.compat.mmrazor import import_mmrazor
+"""Review-and-decouple knowledge distillation for MMDetection.
 
-import_mmrazor()
+Importing it registers everything with MMEngine.  Where OpenMMLab's packages
+are missing, :mod:`rdkd.functional` works by itself.
+"""
+import importlib
+import importlib.util
+import warnings
+from typing import NoReturn
 
-from rdkd import algorithm  # noqa: E402
-from rdkd.io import atomic, checkpoint, model_zoo  # noqa: E402
-from rdkd.objectives import fgd, level, rdkd, response  # noqa: E402
-from rdkd.runtime import (  # noqa: E402
-    deploy_hook,
-    epoch_seed_hook,
-    teacher_classes_hook,
-)
-from rdkd.runtime.plan import distillation_config  # noqa: E402
+from rdkd import functional
 
 __version__ = '0.1.0'
-__all__ = ['__version__', 'algorithm', 'atomic', 'checkpoint', 'deploy_hook',
-           'distillation_config', 'epoch_seed_hook', 'fgd', 'level',
-           'model_zoo', 'rdkd', 'response', 'teacher_classes_hook']
+__all__ = ['__version__', 'distillation_config', 'functional']
+
+#: What registers names, low to high.
+_REGISTERED = (
+    'rdkd.layers.adapter', 'rdkd.layers.attention', 'rdkd.layers.review',
+    'rdkd.objectives.decoupled_pyramid_loss', 'rdkd.objectives.fgd',
+    'rdkd.objectives.level', 'rdkd.objectives.rdkd',
+    'rdkd.objectives.response', 'rdkd.algorithm',
+    'rdkd.runtime.deploy_hook', 'rdkd.runtime.epoch_seed_hook',
+    'rdkd.runtime.status', 'rdkd.runtime.teacher_classes_hook')
+
+
+def _missing(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is None
+    except ModuleNotFoundError:
+        return True
+
+
+_absent = [name for name in ('mmengine', 'mmcv', 'mmdet', 'mmrazor')
+           if _missing(name)]
+if _absent:
+    _message = (
+        f'rdkd needs {", ".join(_absent)}, which are not installed: only '
+        'rdkd.functional works. For the rest run `pip install '
+        'onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 '
+        'onedl-mmdetection==3.5.1 mmrazor==1.0.0`.')
+    warnings.warn(_message, stacklevel=2)
+
+    def __getattr__(name: str) -> NoReturn:
+        """Say what is missing, whatever is asked for."""
+        if name.startswith('__'):
+            raise AttributeError(name)
+        raise ImportError(_message)
+else:
+    from rdkd.compat.mmrazor import import_mmrazor
+
+    import_mmrazor()
+    from rdkd.compat.mmengine import install
+
+    install()
+    for _name in _REGISTERED:
+        importlib.import_module(_name)
+    from rdkd.runtime.plan import distillation_config

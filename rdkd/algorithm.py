@@ -1,6 +1,6 @@
 """A student detector, its frozen teacher and the objectives as one model."""
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.logging import MessageHub, print_log
@@ -135,7 +135,8 @@ class DetectorDistillation(BaseAlgorithm):
 
     def named_objectives(self) -> dict[str, Objective]:
         """All objectives by the prefix of their losses."""
-        return {'distill': self.distiller, **self.objectives}
+        more = cast(Mapping[str, Objective], self.objectives)
+        return {'distill': self.distiller, **more}
 
     def active_objectives(self) -> dict[str, Objective]:
         """Those that have a weight."""

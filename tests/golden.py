@@ -14,12 +14,11 @@ import torch
 from mmdet.testing import demo_mm_inputs
 from mmengine.registry import HOOKS, MODELS, init_default_scope
 from mmengine.runner import save_checkpoint
-from mmrazor.registry import MODELS as RAZOR_MODELS
 
 import rdkd  # noqa: F401
 from rdkd.detectors.classes import class_counts
 from rdkd.io.config import load_config, without_downloads
-from rdkd.runtime.launch import add_hooks
+from rdkd.runtime.defaults import complete
 
 ROOT = Path(__file__).resolve().parent.parent
 FILE = Path(__file__).with_name('golden.json')
@@ -42,7 +41,8 @@ def resolved(part):
     """Type and arguments of a registered part, its defaults filled in."""
     settings = plain(dict(part))
     kind = settings.pop('type')
-    cls = MODELS.get(kind) or RAZOR_MODELS.get(kind) or HOOKS.get(kind)
+    cls = (MODELS.get(kind) or MODELS.get(f'mmrazor.{kind}')
+           or HOOKS.get(kind))
     if 'preset' in settings:
         presets = cls.__init__.presets
         settings = {**presets[settings.pop('preset')], **settings}
@@ -60,13 +60,12 @@ def resolved(part):
 
 def run_settings(cfg):
     """What a run of a config adds to the model: hooks, and how it saves."""
-    cfg = cfg.copy()
-    add_hooks(cfg, 'EpochSeedHook')
+    cfg = complete(cfg.copy())
+    found = dict(hooks=sorted((resolved(hook) for hook in cfg.custom_hooks),
+                              key=lambda hook: hook['type']))
     if 'teacher' in cfg.model:
-        add_hooks(cfg, 'TeacherClassesHook')
-    return dict(hooks=sorted((resolved(hook) for hook in cfg.custom_hooks),
-                             key=lambda hook: hook['type']),
-                checkpoint=plain(cfg.default_hooks.checkpoint))
+        found['checkpoint'] = plain(cfg.default_hooks.checkpoint)
+    return found
 
 
 def teacher_file(cfg, folder):

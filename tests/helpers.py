@@ -12,6 +12,9 @@ import torch
 import torch.multiprocessing as mp
 from mmengine.registry import MODELS, init_default_scope
 
+from rdkd.layers.review import ReviewFusion
+from rdkd.objectives.decoupled_pyramid_loss import DecoupledPyramidLoss
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Seconds after which a process that hangs is ended.
 LIMIT = 600
@@ -57,7 +60,7 @@ def distillation_gradients(cfg, batch, wrap=lambda model: model):
     for parameter in model.distiller.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     # Batch norm of the student sees each process's batch by itself, which is
-    # MMDetection's behaviour: take it out of the comparison.
+    # MMDetection's behavior: take it out of the comparison.
     model.train()
     model.student.eval()
     wrapped = wrap(model)
@@ -132,3 +135,12 @@ def metrics(work_dir):
     file = next(work_dir.glob('*/2*.json'))
     return {key: value for key, value in json.loads(file.read_text()).items()
             if key.startswith('coco/')}
+
+
+def review_fusion(channels, attention=True, kv_size=16, reduction=4):
+    return ReviewFusion(channels, attention, kv_size, reduction)
+
+
+def pyramid_loss(fg_weight=1.0, bg_weight=0.5, pyramid=True,
+                 standardize=True):
+    return DecoupledPyramidLoss(fg_weight, bg_weight, pyramid, standardize)

@@ -29,7 +29,7 @@ def assert_close(found, expected, where):
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_promise_11_a_config_takes_the_step_it_always_took(path, tmp_path):
+def test_a_config_takes_the_step_it_always_took(path, tmp_path):
     _, losses, found = snapshot(path, tmp_path)
     assert all(value.isfinite() for value in losses.values())
     if 'model' in found:
@@ -61,7 +61,6 @@ def test_configs_agree_with_their_baseline_and_data(path):
     classes, = set(class_counts(cfg.model.get('architecture', cfg.model)))
     if path.stem.startswith('rdkd') or 'flir' in path.stem:
         assert cfg.custom_imports.imports == ['rdkd']
-        assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
     if 'mini' in path.stem:
         return
     assert cfg.train_cfg.max_epochs == 24
@@ -81,5 +80,3 @@ def test_configs_agree_with_their_baseline_and_data(path):
     if 'teacher' in cfg.model:
         assert set(class_counts(load_config(cfg.model.teacher).model)) == {
             classes}
-        assert {hook.type for hook in cfg.custom_hooks} == {
-            'EpochSeedHook', 'TeacherClassesHook', 'DeployHook'}

@@ -30,7 +30,7 @@ def pair(request, tmp_path):
     return plain, distilled
 
 
-def test_promise_5_weight_zero_is_the_baseline(pair, batch):
+def test_weight_zero_is_the_baseline(pair, batch):
     """Random numbers too: Faster R-CNN samples its regions."""
     plain_cfg, cfg = pair
     distilled = build(cfg, loss_weight=0)
@@ -51,7 +51,7 @@ def test_promise_5_weight_zero_is_the_baseline(pair, batch):
         assert torch.equal(p, q), key
 
 
-def test_promise_1_and_4_a_frozen_teacher_and_a_clean_student(pair, batch):
+def test_a_frozen_teacher_and_a_clean_student(pair, batch):
     plain_cfg, cfg = pair
     model = build(cfg)
     before = digest(model.teacher.model)

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import pytest
 import torch
+from helpers import pyramid_loss, review_fusion
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch._subclasses.fake_tensor import (
@@ -16,10 +17,8 @@ from torch._subclasses.fake_tensor import (
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from rdkd.functional.masks import region_masks
+from rdkd.detectors.samples import batch_masks
 from rdkd.layers.adapter import ChannelAdapter
-from rdkd.layers.review import ReviewFusion
-from rdkd.objectives.decoupled_pyramid_loss import DecoupledPyramidLoss
 
 SIZES = ((24, 32), (12, 16), (6, 8), (3, 4), (2, 2))
 
@@ -39,14 +38,14 @@ def step(device):
     """Forward and backward of everything between the necks and the loss."""
     with torch.device(device):
         adapter = ChannelAdapter([32] * 5, [64] * 5)
-        review = ReviewFusion([64] * 5, kv_size=8)
+        review = review_fusion([64] * 5, kv_size=8)
         student = [torch.empty(2, 32, *size, requires_grad=True)
                    for size in SIZES]
         teacher = [torch.empty(2, 64, *size) for size in SIZES]
     data_samples = list(samples(device))
     reviewed = review(adapter(student))
-    masks = region_masks(data_samples, SIZES, True)
-    loss = DecoupledPyramidLoss()(reviewed, teacher, masks)
+    masks = batch_masks(data_samples, SIZES, True)
+    loss = pyramid_loss()(reviewed, teacher, masks)
     loss.backward()
     tensors = [loss, *masks, *(x.grad for x in (
         *student, *adapter.parameters(), *review.parameters()))]
@@ -97,12 +96,12 @@ class Precisions(TorchDispatchMode):
 def mixed_loss(amp):
     torch.manual_seed(0)
     adapter = ChannelAdapter([32] * 5, [64] * 5)
-    review = ReviewFusion([64] * 5, kv_size=8)
+    review = review_fusion([64] * 5, kv_size=8)
     for parameter in review.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     student = [torch.randn(2, 32, *size) for size in SIZES]
     teacher = [torch.randn(2, 64, *size) for size in SIZES]
-    masks = region_masks(
+    masks = batch_masks(
         [DetDataSample(metainfo=dict(img_shape=(190, 250),
                                      batch_input_shape=(192, 256)),
                        gt_instances=InstanceData(bboxes=torch.tensor(
@@ -110,7 +109,7 @@ def mixed_loss(amp):
         SIZES, True)
     with (torch.autocast('cpu', torch.bfloat16, enabled=amp),
           Precisions() as seen):
-        loss = DecoupledPyramidLoss()(review(adapter(student)), teacher, masks)
+        loss = pyramid_loss()(review(adapter(student)), teacher, masks)
     loss.backward()
     return loss.item(), seen.of
 

@@ -39,7 +39,7 @@ def one_of_two(rank, port, cfg, batch, queue):
     torch.distributed.destroy_process_group()
 
 
-def test_promise_7_two_processes_equal_one(rdkd_cfg, batch):
+def test_two_processes_equal_one(rdkd_cfg, batch):
     # Images of different sizes and one without boxes.
     for sample, width in zip(batch['data_samples'], (96, 40, 64, 90),
                              strict=True):

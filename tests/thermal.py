@@ -1,4 +1,4 @@
-"""A drawn FLIR ADAS: both releases as they are shipped, oddities included."""
+"""A synthetic FLIR ADAS: both releases as shipped, oddities included."""
 import json
 from functools import cache
 
@@ -30,17 +30,17 @@ ODD = (
 
 @cache
 def thermal_scene(seed):
-    """A grey JPEG of warm things in a cool street, and their annotations."""
+    """A gray JPEG of warm things in a cool street, and their annotations."""
     spec = Spec(width=640, height=512, empty=0, crowds=0)
     image, annotations = draw_scene(spec, np.random.default_rng(seed))
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    warm = np.zeros_like(grey)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    warm = np.zeros_like(gray)
     for annotation in annotations:
         x, y, w, h = annotation['bbox']
         cv2.ellipse(warm, ((x + w / 2, y + h / 2), (w, h), 0), 1, -1)
     warm = cv2.GaussianBlur(warm, (0, 0), 2)
-    grey = warm * (150 + 0.4 * grey) + (1 - warm) * 0.4 * grey
-    return (cv2.imencode('.jpeg', grey.astype(np.uint8))[1].tobytes(),
+    gray = warm * (150 + 0.4 * gray) + (1 - warm) * 0.4 * gray
+    return (cv2.imencode('.jpeg', gray.astype(np.uint8))[1].tobytes(),
             annotations)
 
 
@@ -112,12 +112,12 @@ def make_thermal(root, release, dog=17):
                 annotate(image, 'person', [10, 10, 20, 20])
                 annotate(image, bicycle, [10, 10, 20, 20])
                 continue
-            jpeg, drawn = thermal_scene(
+            jpeg, boxes = thermal_scene(
                 (list(IMAGES).index(split), image))
             (here / folder / name).write_bytes(jpeg)
             if split == 'train' and image == 2:
                 continue  # nothing in it is annotated
-            for i, a in enumerate(drawn):
+            for i, a in enumerate(boxes):
                 label = ('dog' if not i else dict(zip(
                     (c[0] for c in CATEGORIES), ('person', bicycle, 'car'),
                     strict=True))[a['category_id']])
@@ -138,3 +138,12 @@ def make_thermal(root, release, dog=17):
         (here / other / name).write_text('not thermal')
         (here / 'index.json').write_text('{}')
     return good
+
+
+def edit(root, release, change, split='train'):
+    """Change an annotation file as it is shipped."""
+    file, _, folders = LAYOUTS[release]
+    path = root / folders[split] / file
+    coco = json.loads(path.read_text())
+    change(coco)
+    path.write_text(json.dumps(coco))

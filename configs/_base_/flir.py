@@ -1,7 +1,6 @@
 # FLIR ADAS as tools/dataset_converters/flir.py writes it to data/flir: what
 # the configs `*_flir.py` put in the place of COCO. See data/README.md.
 custom_imports = dict(imports=['rdkd'], allow_failed_imports=False)
-custom_hooks = [dict(type='EpochSeedHook')]
 
 flir_classes = ('person', 'bicycle', 'car', 'dog')
 flir_train = dict(

@@ -79,6 +79,5 @@ param_scheduler = [
         eta_min=0)
 ]
 default_hooks = dict(
-    checkpoint=dict(max_keep_ckpts=2, backend_args=dict(backend='atomic')),
+    checkpoint=dict(max_keep_ckpts=2),
     logger=dict(interval=5))
-custom_hooks = [dict(type='EpochSeedHook')]

@@ -1,7 +1,3 @@
-# What every distillation config on a real data set adds to the student's own.
+# What a distillation config adds to its student's, so that MMDetection's own
+# tools can read it too; `rdkd train` adds hooks and the saver to every run.
 custom_imports = dict(imports=['rdkd'], allow_failed_imports=False)
-custom_hooks = [
-    dict(type='EpochSeedHook'),
-    dict(type='TeacherClassesHook'),
-    dict(type='DeployHook')
-]

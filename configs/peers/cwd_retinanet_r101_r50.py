@@ -4,6 +4,4 @@ _base_ = ['../rdkd_retinanet_r101_r50.py']
 
 model = dict(
     distiller=dict(
-        _delete_=True,
-        type='LevelDistiller',
-        loss=dict(type='ChannelWiseDivergence', tau=1, loss_weight=10)))
+        _delete_=True, type='LevelDistiller', preset='cwd'))

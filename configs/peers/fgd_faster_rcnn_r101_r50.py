@@ -3,12 +3,5 @@
 _base_ = ['../rdkd_faster_rcnn_r101_r50.py']
 
 model = dict(
-    distiller=dict(
-        _delete_=True,
-        type='FGDDistiller',
-        alpha=5e-5,
-        beta=2.5e-5,
-        gamma=5e-5,
-        lambda_global=5e-7,
-        temperature=0.5))
+    distiller=dict(_delete_=True, type='FGDDistiller', preset='faster_rcnn'))
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))

@@ -4,7 +4,4 @@ _base_ = ['../rdkd_faster_rcnn_r101_r50.py']
 
 model = dict(
     distiller=dict(
-        _delete_=True,
-        type='LevelDistiller',
-        loss=dict(type='MGDLoss', alpha_mgd=5e-7),
-        connector=dict(type='MGDConnector', lambda_mgd=0.45)))
+        _delete_=True, type='LevelDistiller', preset='mgd_two_stage'))

@@ -4,7 +4,4 @@ _base_ = ['../rdkd_fcos_r101_r50.py']
 
 model = dict(
     distiller=dict(
-        _delete_=True,
-        type='LevelDistiller',
-        loss=dict(type='MGDLoss', alpha_mgd=2e-5),
-        connector=dict(type='MGDConnector', lambda_mgd=0.65)))
+        _delete_=True, type='LevelDistiller', preset='mgd'))

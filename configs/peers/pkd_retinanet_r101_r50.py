@@ -4,7 +4,4 @@ _base_ = ['../rdkd_retinanet_r101_r50.py']
 
 model = dict(
     distiller=dict(
-        _delete_=True,
-        type='LevelDistiller',
-        loss=dict(type='PKDLoss', loss_weight=10),
-        levels=4))
+        _delete_=True, type='LevelDistiller', preset='pkd'))

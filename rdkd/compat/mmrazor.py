@@ -47,7 +47,7 @@ class _Unavailable:
             f'{self._name} is not available: MMRazor 1.0.0 implements it with '
             'torch internals that torch >= 2 removed. rdkd replaced it by '
             'this stand-in so that MMRazor\'s distillation code can be '
-            'imported (see rdkd/bridge.py).')
+            'imported (see rdkd/compat/mmrazor.py).')
 
     __call__ = _refuse
 
@@ -65,7 +65,7 @@ class _StandIn(ModuleType):
     """Stands for one quantization subpackage of MMRazor."""
 
     def __init__(self, name: str, exports: list[str]) -> None:
-        super().__init__(name, 'rdkd stand-in: see rdkd/bridge.py.')
+        super().__init__(name, 'rdkd stand-in: see rdkd/compat/mmrazor.py.')
         self.__path__: list[str] = []
         self.__all__ = exports
         for export in exports:

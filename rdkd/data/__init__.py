@@ -1,1 +1,1 @@
-"""Data sets: reading, checking, converting and drawing them."""
+"""Data sets: reading, checking, converting and making them."""

@@ -59,7 +59,7 @@ def check_categories(coco: Mapping[str, Any], classes: Sequence[str],
 
 
 def check_boxes(coco: Mapping[str, Any], path: Path, training: bool) -> None:
-    """Check that boxes belong to images and can be learnt from.
+    """Check that boxes belong to images and can be learned from.
 
     Boxes that MMDetection will skip are counted in a warning.
 

@@ -1,7 +1,7 @@
 """COCO annotation files: reading them and checking their form."""
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,22 @@ from rdkd.errors import InputError
 
 
 def some(items: Sequence[Any], limit: int = 5) -> str:
-    """The first few items as text."""
+    """The first few items as text.
+
+    Args:
+        items (Sequence): Anything that can be printed.
+        limit (int): How many are named.  Defaults to 5.
+
+    Returns:
+        str: The items, and how many more there are.
+    """
     more = len(items) - limit
     return ', '.join(map(str, items[:limit])) + (
         f' and {more} more' if more > 0 else '')
 
 
 #: What MMDetection and pycocotools read of a COCO file, and its types.
-_FIELDS: dict[str, dict[str, Any]] = {
+FIELDS: dict[str, dict[str, Any]] = {
     'images': dict(id=int | str, file_name=str, width=int | float,
                    height=int | float),
     'categories': dict(id=int, name=str),
@@ -25,8 +33,19 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-def read_annotations(path: Path) -> dict[str, Any]:
+def read_annotations(path: Path,
+                     fields: Mapping[str, Mapping[str, Any]] = FIELDS
+                     ) -> dict[str, Any]:
     """Read a COCO file and check its form.
+
+    Args:
+        path (Path): The file.
+        fields (Mapping): Of each list in it the fields that its entries must
+            have, and their types; an ``id`` among them occurs once.  Defaults
+            to what MMDetection and pycocotools read.
+
+    Returns:
+        dict: The file's content.
 
     Raises:
         InputError: Names the file and what is wrong with it.
@@ -36,27 +55,27 @@ def read_annotations(path: Path) -> dict[str, Any]:
             f'the annotation file {path} does not exist. Check `data_root` '
             'and `ann_file` of the dataset.')
     try:
-        coco = json.loads(path.read_text())
+        coco = json.loads(path.read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f'the annotation file {path} is not JSON: '
                          f'{error}.') from error
-    for key in ('images', 'annotations', 'categories'):
+    for key in fields:
         if not isinstance(coco, dict) or not isinstance(coco.get(key), list):
             raise InputError(f'{path} is not a COCO file: it has no list '
                              f'{key!r}.')
-    for part, fields in _FIELDS.items():
+    for part, kinds in fields.items():
         for position, entry in enumerate(coco[part]):
             if not isinstance(entry, dict):
                 raise InputError(f'{path}: {part}[{position}] is {entry!r} '
                                  'and not an object.')
-            wrong = [key for key, kind in fields.items()
+            wrong = [key for key, kind in kinds.items()
                      if not isinstance(entry.get(key), kind)]
             if wrong:
-                raise InputError(
-                    f'{path}: {part}[{position}] (id {entry.get("id")}) has '
-                    f'no valid {some(wrong)}.')
-        repeated = [i for i, n in Counter(
-            entry['id'] for entry in coco[part]).items() if n > 1]
+                known = f' (id {entry["id"]})' if 'id' in entry else ''
+                raise InputError(f'{path}: {part}[{position}]{known} has no '
+                                 f'valid {some(wrong)}.')
+        ids = [entry['id'] for entry in coco[part] if 'id' in kinds]
+        repeated = [i for i, n in Counter(ids).items() if n > 1]
         if repeated:
             raise InputError(f'{path}: ids occur twice in {part}: '
                              f'{some(repeated)}.')

@@ -11,19 +11,17 @@ from typing import Any
 
 from rich.progress import track
 
+from rdkd.data.coco import FIELDS, read_annotations
 from rdkd.errors import InputError
 
 #: The classes that are kept; their category ids are 1 to 4.
 CLASSES = ('person', 'bicycle', 'car', 'dog')
 _ALIASES = {'bike': 'bicycle'}
 
-#: What is read of FLIR's files, and its types.
-_FIELDS: dict[str, dict[str, Any]] = {
-    'images': dict(id=int | str, file_name=str, width=int | float,
-                   height=int | float),
-    'categories': dict(id=int, name=str),
-    'annotations': dict(image_id=int | str, category_id=int, bbox=list),
-}
+#: What is read of FLIR's files, and its types: ids and areas of boxes are not.
+_FIELDS = FIELDS | {'annotations': {
+    key: kind for key, kind in FIELDS['annotations'].items()
+    if key not in ('id', 'area')}}
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,12 @@ class Split:
 def find_release(root: Path) -> Release:
     """Tell the release by its annotation files.
 
+    Args:
+        root (Path): The folder that holds a release.
+
+    Returns:
+        Release: The release that it is.
+
     Raises:
         InputError: If ``root`` is neither; says what it lacks.
     """
@@ -74,7 +78,16 @@ def find_release(root: Path) -> Release:
 
 
 def find_image(folder: Path, images: str, name: str) -> Path | None:
-    """Find an image whose listed name may lack the folder or extension."""
+    """Find an image whose listed name may lack the folder or extension.
+
+    Args:
+        folder (Path): Of the annotation file.
+        images (str): Folder of the images in it.
+        name (str): As the annotation file has it.
+
+    Returns:
+        Path: The file, or None if it is not there.
+    """
     places = (folder / name, folder / images / name)
     files = (Path(f'{place}{suffix}') for place in places
              for suffix in ('', '.jpeg', '.jpg'))
@@ -83,7 +96,12 @@ def find_image(folder: Path, images: str, name: str) -> Path | None:
 
 def clip_box(box: list[float], width: float, height: float
              ) -> tuple[str, list[float]]:
-    """Cut a box ``[x, y, width, height]`` off at the edges of its image.
+    """Cut a box off at the edges of its image.
+
+    Args:
+        box (list[float]): ``[x, y, width, height]`` in pixels.
+        width (float): Of the image, in pixels.
+        height (float): Of the image, in pixels.
 
     Returns:
         tuple: Its end (``'kept'``, ``'clipped'``, ``'no size'`` or
@@ -103,37 +121,27 @@ def clip_box(box: list[float], width: float, height: float
     return ('kept' if clipped == box else 'clipped'), clipped
 
 
-def read_annotations(path: Path) -> dict[str, Any]:
+def read_release(path: Path) -> dict[str, Any]:
     """Read an annotation file of FLIR's and check what is used of it.
+
+    Args:
+        path (Path): The file as it is shipped.
+
+    Returns:
+        dict: Its content.
 
     Raises:
         InputError: Names the file and what is wrong with it.
     """
     try:
-        flir = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise InputError(f'{path} cannot be read: {error}. Unpack it again.'
-                         ) from error
-    for part, fields in _FIELDS.items():
-        if not isinstance(flir, dict) or not isinstance(flir.get(part), list):
-            raise InputError(f'{path} is not a COCO file: it has no list '
-                             f'{part!r}. Unpack it again.')
-        for position, entry in enumerate(flir[part]):
-            wrong = [key for key, kind in fields.items()
-                     if not isinstance(entry, dict)
-                     or not isinstance(entry.get(key), kind)
-                     or (key == 'bbox' and [
-                         isinstance(v, int | float) for v in entry[key]
-                     ] != [True] * 4)]
-            if wrong:
-                raise InputError(f'{path}: {part}[{position}] has no valid '
-                                 f'{", ".join(wrong)}. Correct or remove it.')
-    for part in ('images', 'categories'):
-        ids = Counter(entry['id'] for entry in flir[part])
-        repeated = ', '.join(str(i) for i, n in ids.items() if n > 1)
-        if repeated:
-            raise InputError(f'{path}: ids occur twice in {part}: {repeated}. '
-                             'Correct them, or unpack it again.')
+        flir = read_annotations(path, _FIELDS)
+    except (InputError, OSError) as error:
+        raise InputError(f'{error} Correct or remove it, or unpack the '
+                         'release again.') from error
+    for position, entry in enumerate(flir['annotations']):
+        if [isinstance(v, int | float) for v in entry['bbox']] != [True] * 4:
+            raise InputError(f'{path}: annotations[{position}] has no valid '
+                             'bbox. Correct or remove it.')
     return flir
 
 
@@ -142,11 +150,21 @@ def read_split(root: Path, release: Release, name: str,
                ) -> Split:
     """Read one split and keep what can be used, under the next free ids.
 
+    Args:
+        root (Path): The folder of the release.
+        release (Release): Which it is.
+        name (str): ``'train'``, ``'val'`` or ``'video'``.
+        image_ids (Iterator[int]): Gives an id to each image that is kept.
+        annotation_ids (Iterator[int]): Likewise to each box.
+
+    Returns:
+        Split: What was kept, and what was dropped.
+
     Raises:
         InputError: If the file is broken or nothing of it is left.
     """
     path = root / release.files[name]
-    flir = read_annotations(path)
+    flir = read_release(path)
     split = Split(name, dict(
         info=dict(description=f'FLIR ADAS {release.name}, thermal images'),
         images=[], annotations=[],
@@ -217,7 +235,11 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str],
     Args:
         source (path): The folder of a release.  Nothing in it is changed.
         out (path): Folder to make.
-        copy (bool): Copy the images instead of linking to them.
+        copy (bool): Copy the images instead of linking to them.  Defaults
+            to False.
+
+    Returns:
+        list[Split]: One for each split of the release.
 
     Raises:
         InputError: If ``source`` cannot be used or ``out`` cannot be made.

@@ -1,6 +1,6 @@
-"""Procedurally drawn detection scenes with COCO annotations.
+"""Synthetic detection scenes with COCO annotations.
 
-Every class is a shape with a texture.  Colours say nothing, and neither the
+Every class is a shape with a texture.  Colors say nothing, and neither the
 shape nor the texture alone tells all classes apart.
 """
 import json
@@ -36,7 +36,7 @@ _TURN = 0.4
 
 @dataclass(frozen=True)
 class Spec:
-    """What determines a drawn data set completely.
+    """What determines a synthetic data set completely.
 
     Attributes:
         seed: Seed of all random numbers.
@@ -85,7 +85,7 @@ def _texture(kind: str, u: Field, v: Field, cycles: float) -> Field:
 
 
 def _background(spec: Spec, rng: np.random.Generator) -> Field:
-    """Smooth and rough noise between two greys, with lines over it."""
+    """Smooth and rough noise between two grays, with lines over it."""
     shape = (spec.height, spec.width)
     mix = np.zeros(shape, np.float32)
     for octave in range(2, 7):
@@ -94,8 +94,8 @@ def _background(spec: Spec, rng: np.random.Generator) -> Field:
         mix += cv2.resize(noise, shape[::-1],
                           interpolation=cv2.INTER_CUBIC) * 0.7**octave
     mix = (mix - mix.min()) / (np.ptp(mix) + 1e-6)
-    grey = rng.uniform(50, 200, (2, 1))
-    low, high = (grey + rng.uniform(-25, 25, (2, 3))).astype(np.float32)
+    gray = rng.uniform(50, 200, (2, 1))
+    low, high = (gray + rng.uniform(-25, 25, (2, 3))).astype(np.float32)
     canvas = low + mix[..., None] * (high - low)
     for _ in range(rng.integers(2, 6)):
         ends = rng.uniform(0, 1, (2, 2)) * shape[::-1]
@@ -105,20 +105,20 @@ def _background(spec: Spec, rng: np.random.Generator) -> Field:
     return canvas
 
 
-def _paint(canvas: Field, shape: str, texture: str, centre: NDArray[Any],
+def _paint(canvas: Field, shape: str, texture: str, center: NDArray[Any],
            side: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Draw one object and return the pixels it covers."""
     points = _outline(shape, rng)
     points *= side / np.ptp(points, axis=0).max()
     cover = np.zeros(canvas.shape[:2], np.uint8)
-    polygon = np.round((points + centre) * 16).astype(np.int32)
+    polygon = np.round((points + center) * 16).astype(np.int32)
     cv2.fillPoly(cover, [polygon], 255, cv2.LINE_AA, shift=4)
     left, top, width, height = cv2.boundingRect(cover)
     part = np.s_[top:top + height, left:left + width]
     rows, columns = np.indices((height, width), dtype=np.float32)
     turn = rng.uniform(-_TURN, _TURN)
-    x = (columns + left - centre[0]) / (side / 2)
-    y = (rows + top - centre[1]) / (side / 2)
+    x = (columns + left - center[0]) / (side / 2)
+    y = (rows + top - center[1]) / (side / 2)
     u = x * np.cos(turn) + y * np.sin(turn)
     v = y * np.cos(turn) - x * np.sin(turn)
     # At least three pixels for half a period, or the pattern is invisible.
@@ -163,8 +163,8 @@ def draw_scene(spec: Spec, rng: np.random.Generator
         middle = rng.uniform(0.2, 0.8, 2) * size
         covered = np.zeros(canvas.shape[:2], np.bool_)
         for _ in range(rng.integers(10, 16)):
-            centre = middle + rng.normal(0, 18, 2)
-            covered |= _paint(canvas, shape, texture, centre,
+            center = middle + rng.normal(0, 18, 2)
+            covered |= _paint(canvas, shape, texture, center,
                               rng.uniform(10, 20), rng)
         annotations.append(dict(category_id=category, bbox=_box(covered),
                                 area=int(covered.sum()), iscrowd=1))
@@ -174,9 +174,9 @@ def draw_scene(spec: Spec, rng: np.random.Generator
     sides = SMALLEST * (LARGEST / SMALLEST)**rng.beta(2.2, 2, count)
     for side in np.sort(sides)[::-1]:
         category, shape, texture = CATEGORIES[rng.integers(len(CATEGORIES))]
-        centre = rng.uniform(0.05, 0.95, 2) * size
+        center = rng.uniform(0.05, 0.95, 2) * size
         before = canvas.copy()
-        pixels = _paint(canvas, shape, texture, centre, side, rng)
+        pixels = _paint(canvas, shape, texture, center, side, rng)
         visible = [(c, old & ~pixels, total) for c, old, total in objects]
         *_, w, h = _box(pixels)
         if (min(w, h) < SMALLEST or max(w, h) > LARGEST
@@ -257,7 +257,7 @@ def make_dataset(out: str | os.PathLike[str], spec: Spec,
         return False
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise InputError(
-            f'{target} exists and is not this drawn data set (other seed or '
+            f'{target} exists and is not this synthetic data set (other seed or '
             'sizes, or other files). Nothing was changed: choose another '
             'folder or remove that one.')
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from mmdet.models.detectors import BaseDetector
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from rdkd.errors import InputError
 
@@ -71,6 +72,26 @@ def neck_levels(detector: BaseDetector) -> tuple[Level, ...]:
         Level(i, stride, feature.shape[1])
         for i, (stride, feature) in enumerate(
             zip(strides, features, strict=True)))
+
+
+def probe_levels(detector: BaseDetector) -> tuple[Level, ...]:
+    """:func:`neck_levels`, without computing where that is possible.
+
+    Args:
+        detector (BaseDetector): Its weights do not matter.
+
+    Returns:
+        tuple[Level, ...]: As :func:`neck_levels`.
+
+    Raises:
+        InputError: If it has no neck.
+    """
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            return neck_levels(detector)
+    except (RuntimeError, NotImplementedError):
+        # Operators of mmcv know no fake tensors.
+        return neck_levels(detector)
 
 
 def match_levels(student: Sequence[Level], teacher: Sequence[Level]

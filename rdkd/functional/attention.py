@@ -27,6 +27,15 @@ def position_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
     Returns:
         Tensor: Shape ``(N, E, H, W)``, dtype of ``query``.
+
+    Example:
+        >>> import torch
+        >>> query = torch.zeros(1, 2, 3, 4)  # equally like every key
+        >>> key = torch.randn(1, 2, 2, 2)
+        >>> value = torch.ones(1, 2, 2, 2)
+        >>> out = position_attention(query, key, value)
+        >>> out.shape, bool(out.allclose(torch.ones_like(out)))
+        (torch.Size([1, 2, 3, 4]), True)
     """
     with torch.autocast(query.device.type, enabled=False):
         # (N, 1 head, positions, E), contiguous: what fused kernels accept.
@@ -48,6 +57,12 @@ def channel_attention(x: Tensor) -> Tensor:
 
     Returns:
         Tensor: Shape ``(N, C, H, W)``, dtype of ``x``.
+
+    Example:
+        >>> import torch
+        >>> x = torch.ones(1, 2, 2, 2)  # two equal channels: their mean
+        >>> bool(channel_attention(x).allclose(x))
+        True
     """
     with torch.autocast(x.device.type, enabled=False):
         flat = full_precision(x).flatten(2)

@@ -4,11 +4,9 @@ Source: RDKD, section on decoupling; the treatment of padding, ignored boxes
 and rounding is [our choice] and stated below.
 """
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 #: Boxes whose cells are held at once.
 BOXES = 64
@@ -31,6 +29,13 @@ def covered_cells(boxes: Tensor, image_size: tuple[int, int],
     Returns:
         tuple[Tensor, Tensor]: float32, values 0 and 1, shapes ``(..., K, H)``
         and ``(..., K, W)``.
+
+    Example:
+        >>> import torch
+        >>> rows, columns = covered_cells(
+        ...     torch.tensor([[8., 0., 24., 7.]]), (32, 32), (4, 4))
+        >>> rows.tolist(), columns.tolist()
+        ([[1.0, 0.0, 0.0, 0.0]], [[0.0, 1.0, 1.0, 0.0]])
     """
     def covered(low: Tensor, high: Tensor, pixels: int, cells: int) -> Tensor:
         inside = (high >= 0) & (low < pixels)
@@ -53,6 +58,12 @@ def boxes_to_mask(boxes: Tensor, image_size: tuple[int, int],
 
     Returns:
         Tensor: Boolean, shape ``(..., H, W)``.
+
+    Example:
+        >>> import torch
+        >>> boxes_to_mask(torch.tensor([[8., 0., 24., 7.]]), (16, 32),
+        ...               (2, 4)).int().tolist()
+        [[0, 1, 1, 0], [0, 0, 0, 0]]
     """
     rows, columns = covered_cells(boxes, image_size, map_size)
     # Number of boxes over each cell, as one small matrix product.
@@ -71,6 +82,12 @@ def box_weights(boxes: Tensor, image_size: tuple[int, int],
 
     Returns:
         Tensor: float32, shape ``(N, H, W)``.
+
+    Example:
+        >>> import torch
+        >>> boxes = torch.tensor([[[8., 0., 24., 7.], [0., 0., 8., 8.]]])
+        >>> box_weights(boxes, (8, 32), (1, 4)).tolist()
+        [[[1.0, 0.5, 0.5, 0.0]]]
     """
     rows, columns = covered_cells(boxes, image_size, map_size)
     area = (rows.sum(dim=2) * columns.sum(dim=2)).clamp(min=1)
@@ -95,14 +112,8 @@ def _inside_image(sizes: Tensor, image_size: tuple[int, int],
     return rows[:, :, None] & columns[:, None]
 
 
-def stack_boxes(instances: Sequence[Any]) -> Tensor:
-    """Boxes of a batch ``(N, K, 4)``, filled up with boxes outside."""
-    boxes = [each.bboxes for each in instances]
-    return pad_sequence([getattr(b, 'tensor', b) for b in boxes],
-                        batch_first=True, padding_value=-1)
-
-
-def region_masks(data_samples: Sequence[Any],
+def region_masks(boxes: Tensor, ignored: Tensor, sizes: Tensor,
+                 image_size: tuple[int, int],
                  map_sizes: Sequence[tuple[int, int]],
                  decouple: bool, box_balance: float = 0.0) -> list[Tensor]:
     """Masks of the regions that are distilled apart, for a batch.
@@ -111,9 +122,12 @@ def region_masks(data_samples: Sequence[Any],
     belong to none either unless a ground-truth box covers them too.
 
     Args:
-        data_samples (Sequence[DetDataSample]): One for each of ``N`` images,
-            with ``gt_instances``, optionally ``ignored_instances``, and the
-            meta ``img_shape`` and ``batch_input_shape``.
+        boxes (Tensor): Shape ``(N, K, 4)``, ``x1 y1 x2 y2`` in pixels of the
+            padded batch image; boxes outside of it count nothing and fill up.
+        ignored (Tensor): Shape ``(N, J, 4)``, the same of ignored boxes.
+        sizes (Tensor): Shape ``(N, 2)``, height and width of each image
+            without its padding, in pixels.
+        image_size (tuple[int, int]): ``(height, width)`` of the padded batch.
         map_sizes (Sequence[tuple[int, int]]): ``(H_l, W_l)`` of each level.
         decouple (bool): True for two regions, foreground and background;
             False for one, the whole image without its padding.
@@ -124,14 +138,16 @@ def region_masks(data_samples: Sequence[Any],
     Returns:
         list[Tensor]: For each level float32, shape ``(N, 2, H_l, W_l)`` or
         ``(N, 1, H_l, W_l)``; 0 outside of the region, inside 1 or the weight.
+
+    Example:
+        >>> import torch
+        >>> masks, = region_masks(
+        ...     boxes=torch.tensor([[[0., 0., 8., 8.]]]),
+        ...     ignored=torch.empty(1, 0, 4), sizes=torch.tensor([[8, 24]]),
+        ...     image_size=(8, 32), map_sizes=[(1, 4)], decouple=True)
+        >>> masks.tolist()  # foreground, then background without the padding
+        [[[[1.0, 0.0, 0.0, 0.0]], [[0.0, 1.0, 1.0, 0.0]]]]
     """
-    image_size = tuple(data_samples[0].batch_input_shape[:2])
-    boxes = stack_boxes([each.gt_instances for each in data_samples])
-    sizes = torch.tensor(
-        [each.img_shape[:2] for each in data_samples]).to(boxes.device)
-    crowds = stack_boxes([
-        each.get('ignored_instances', each.gt_instances[:0])
-        for each in data_samples])
     masks = []
     for map_size in map_sizes:
         valid = _inside_image(sizes, image_size, map_size)
@@ -144,7 +160,7 @@ def region_masks(data_samples: Sequence[Any],
             weights = boxes_to_mask(boxes, image_size, map_size)
         foreground = valid * weights
         background = valid & ~(foreground > 0) & ~boxes_to_mask(
-            crowds, image_size, map_size)
+            ignored, image_size, map_size)
         masks.append(torch.stack([foreground.float(), background.float()],
                                  dim=1))
     return masks

@@ -23,8 +23,18 @@ def standardize(x: Tensor, valid: Tensor, eps: float = 1e-5
         eps (float): Added to the variance.  Defaults to 1e-5.
 
     Returns:
-        tuple[Tensor, Tensor]: The standardised map ``(N, C, H, W)``, 0 where
+        tuple[Tensor, Tensor]: The standardized map ``(N, C, H, W)``, 0 where
         cells do not count, and the factor ``(N, C, 1, 1)`` it was scaled by.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([1., 3., 99.]).view(1, 1, 1, 3)
+        >>> valid = torch.tensor([1., 1., 0.]).view(1, 1, 1, 3)
+        >>> standardized, scale = standardize(x, valid, eps=0)
+        >>> standardized.flatten().round(decimals=3).tolist()
+        [-1.0, 1.0, 0.0]
+        >>> scale.shape
+        torch.Size([1, 1, 1, 1])
     """
     cells = valid.flatten(2)
     area = cells.sum(dim=2, keepdim=True).clamp(min=1)

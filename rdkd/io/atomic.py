@@ -2,7 +2,7 @@
 import os
 from pathlib import Path
 
-from mmengine.fileio import LocalBackend, register_backend
+from mmengine.fileio import LocalBackend
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -19,6 +19,3 @@ class AtomicLocalBackend(LocalBackend):
         partial = path.with_name(f'{path.name}.partial')
         super().put(obj, partial)
         os.replace(partial, path)
-
-
-register_backend('atomic', AtomicLocalBackend, force=True)

@@ -51,7 +51,7 @@ _ALLOWED: list[Any] = [
 ]
 
 #: Keys of a distillation checkpoint: the student's begin with this, all
-#: others are of what learnt only to distil.
+#: others are of what learned only to distill.
 _STUDENT = 'architecture.'
 
 
@@ -134,15 +134,6 @@ def refuse_store(filename: str, map_location: Any = None) -> NoReturn:
     """Refuse what only mmengine's own, unpickling loaders can fetch."""
     raise InputError(f'the checkpoint {filename} cannot be loaded from there '
                      'safely. Download it and name the file.')
-
-
-# mmengine's own loaders fall back to unpickling anything.
-CheckpointLoader.register_scheme(prefixes='', loader=load_local, force=True)
-CheckpointLoader.register_scheme(prefixes=('http://', 'https://'),
-                                 loader=load_from_url, force=True)
-CheckpointLoader.register_scheme(
-    prefixes=('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'),
-    loader=refuse_store, force=True)
 
 
 def load_checkpoint_file(filename: str) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from mmengine.hub import get_config
 
 from rdkd.errors import InputError
 
+#: Of the names of this package's own configs.
+PREFIX = 'rdkd::'
+
 
 def detector_config(cfg: Config) -> ConfigDict:
     """The model of a config, as mmengine's runner would build it.
@@ -29,7 +32,8 @@ def load_config(path: str) -> Config:
     """Read a config, from disk or from a package (``mmdet::...``).
 
     Args:
-        path (str): A file's path, or ``PACKAGE::PATH`` as in MMEngine's hub.
+        path (str): A file's path, or ``PACKAGE::PATH`` as in MMEngine's hub,
+            this package's own (``rdkd::rdkd_retinanet_r101_r50.py``) too.
 
     Returns:
         Config: With everything it inherits.
@@ -37,6 +41,8 @@ def load_config(path: str) -> Config:
     Raises:
         InputError: If there is no such config, or it cannot be read.
     """
+    if path.startswith(PREFIX):
+        path = shipped_config(path.removeprefix(PREFIX))
     if '::' in path:
         try:
             return get_config(path)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
-from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import (
     get_deprecated_model_names,
     get_external_models,
@@ -43,7 +42,8 @@ def openmmlab_urls(name: str) -> dict[str, str]:
                    get_deprecated_model_names().items() if new in urls}
 
 
-_ZOOS = {
+#: The zoos whose names are read here.
+ZOOS = {
     'torchvision': torchvision_urls,
     'modelzoo': torchvision_urls,
     'open-mmlab': openmmlab_urls,
@@ -68,7 +68,7 @@ def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
             :func:`~rdkd.io.checkpoint.load_from_url`.
     """
     zoo, _, name = filename.partition('://')
-    urls = _ZOOS[zoo](name)
+    urls = ZOOS[zoo](name)
     if name not in urls:
         raise InputError(f'{zoo} has no model {name!r}.')
     checkpoint = load_from_url(urls[name], map_location)
@@ -78,7 +78,3 @@ def load_from_zoo(filename: str, map_location: Any = None) -> dict[str, Any]:
             (key.removeprefix('backbone.'), value)
             for key, value in state.items() if key.startswith('backbone.')))
     return checkpoint
-
-
-CheckpointLoader.register_scheme(
-    prefixes=[f'{zoo}://' for zoo in _ZOOS], loader=load_from_zoo, force=True)

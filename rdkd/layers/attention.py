@@ -23,11 +23,10 @@ class PositionAttention(nn.Module):
         channels (int): Channels ``C`` of the map.
         kv_size (int, optional): Keys and values are average-pooled to at most
             ``kv_size x kv_size`` positions; maps that are not larger are
-            attended exactly.  None attends exactly always.  Defaults to 16
-            (256 positions).
+            attended exactly.  None attends exactly always.
     """
 
-    def __init__(self, channels: int, kv_size: int | None = 16) -> None:
+    def __init__(self, channels: int, kv_size: int | None) -> None:
         super().__init__()
         # An eighth of the width, as DANet's query and key have, in the
         # multiples of 8 that half-precision kernels need.
@@ -63,7 +62,7 @@ class DualAttention(nn.Module):
         kv_size (int, optional): See :class:`PositionAttention`.
     """
 
-    def __init__(self, channels: int, kv_size: int | None = 16) -> None:
+    def __init__(self, channels: int, kv_size: int | None) -> None:
         super().__init__()
         self.position = PositionAttention(channels, kv_size)
         self.alpha = nn.Parameter(torch.zeros(1))

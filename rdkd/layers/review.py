@@ -114,19 +114,18 @@ class ReviewFusion(BaseConnector):
     Args:
         channels (Sequence[int]): Channels of each level, fine to coarse.  Use
             :class:`ChannelAdapter` before it where student and teacher differ.
-        attention (bool): Whether the fused maps are attended. Defaults to
-            True.
+        attention (bool): Whether the fused maps are attended.
         kv_size (int, optional): Side of the pooled keys and values, None for
-            exact attention.  Defaults to 16.
+            exact attention.
         reduction (int): How many times narrower than the level the fusion
-            is; 1 is the paper's.  Defaults to 4.
+            is; 1 is the paper's.
     """
 
     def __init__(self,
                  channels: Sequence[int],
-                 attention: bool = True,
-                 kv_size: int | None = 16,
-                 reduction: int = 4) -> None:
+                 attention: bool,
+                 kv_size: int | None,
+                 reduction: int) -> None:
         super().__init__()
         widths = [max(1, c // reduction) for c in channels]
         self.levels = nn.ModuleList(

@@ -12,7 +12,7 @@ from mmcv.cnn.bricks import ContextBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from rdkd.functional.masks import region_masks
+from rdkd.detectors.samples import batch_masks
 from rdkd.functional.precision import full_precision
 from rdkd.layers.adapter import ChannelAdapter
 from rdkd.objectives.neck import NeckDistiller
@@ -59,14 +59,14 @@ def focal_weights(data_samples: Sequence[Any],
 
     Args:
         data_samples (Sequence[DetDataSample]): See
-            :func:`~rdkd.functional.masks.region_masks`.
+            :func:`~rdkd.detectors.samples.read_samples`.
         map_sizes (Sequence[tuple[int, int]]): ``(H_l, W_l)`` of each level.
 
     Returns:
         list[tuple[Tensor, Tensor]]: For each level two, ``(N, 1, H_l, W_l)``.
     """
     weights = []
-    for masks in region_masks(data_samples, map_sizes, decouple=True,
+    for masks in batch_masks(data_samples, map_sizes, decouple=True,
                               box_balance=1):
         foreground, background = masks.split(1, dim=1)
         count = background.sum(dim=(2, 3), keepdim=True).clamp(min=1)

@@ -1,5 +1,6 @@
 """Objectives that compare the neck levels which two detectors share."""
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from rdkd.objectives.base import Objective
 
 
 class NeckDistiller(Objective):
-    """What distils the neck levels that student and teacher share.
+    """What distills the neck levels that student and teacher share.
 
     Levels are matched by stride and channels are read from the two models,
     so nothing about them is configured.
@@ -36,7 +37,7 @@ class NeckDistiller(Objective):
         super().__init__(loss_weight)
         self.levels = levels
         self.pairs: list[tuple[Level, Level]] = []
-        self.connectors = nn.ModuleDict()
+        self.connectors: Any = nn.ModuleDict()
 
     def prepare(self, student: BaseModel, teacher: BaseModel) -> None:
         """Match the levels and build what learns.

@@ -9,10 +9,11 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
-from rdkd.functional.masks import region_masks
+from rdkd.detectors.samples import batch_masks
+from rdkd.functional.distance import distance_to, make_target
+from rdkd.functional.scales import POOL_SIZES
 from rdkd.layers.adapter import ChannelAdapter
 from rdkd.layers.review import ReviewFusion
-from rdkd.objectives.decoupled_pyramid_loss import DecoupledPyramidLoss
 from rdkd.objectives.neck import NeckDistiller
 from rdkd.objectives.presets import with_presets
 
@@ -41,10 +42,10 @@ class RDKDDistiller(NeckDistiller):
         review (bool): Compare the fused levels.  Defaults to True.
         attention (bool): Attend over the fused levels.  Only with ``review``.
             Defaults to True.
-        decouple (bool): Distil foreground and background apart.  Defaults to
+        decouple (bool): Distill foreground and background apart.  Defaults to
             True.
-        pyramid (bool): Compare at pooled scales too.  Defaults to False.
-        standardize (bool): Compare maps standardised per image and channel.
+        pyramid (bool): Compare at pooled scales too.  Defaults to True.
+        standardize (bool): Compare maps standardized per image and channel.
             Defaults to True.
         direct (float): Share, 0 to 1, of the loss that compares the student's
             levels themselves instead of the fused ones.  Only with
@@ -69,7 +70,7 @@ class RDKDDistiller(NeckDistiller):
                  review: bool = True,
                  attention: bool = True,
                  decouple: bool = True,
-                 pyramid: bool = False,
+                 pyramid: bool = True,
                  standardize: bool = True,
                  direct: float = 0.5,
                  fg_weight: float = 1.0,
@@ -85,8 +86,11 @@ class RDKDDistiller(NeckDistiller):
         self.kv_size = kv_size
         self.reduction = reduction
         self.box_balance = box_balance
-        self.distance = DecoupledPyramidLoss(fg_weight, bg_weight, pyramid,
-                                             standardize)
+        self.pool_sizes = POOL_SIZES if pyramid else ()
+        self.standardize = standardize
+        #: Names and weights of the regions.
+        self.sides = (dict(fg_=fg_weight, bg_=bg_weight) if decouple
+                      else {'': 1.0})
 
     def build(self, student: Sequence[int], teacher: Sequence[int]) -> None:
         """Build adapter and review."""
@@ -133,18 +137,18 @@ class RDKDDistiller(NeckDistiller):
         """
         student, teacher = self.shared(student, teacher)
         compared = self.compared(student)
-        masks = region_masks(
+        masks = batch_masks(
             data_samples, [(x.shape[-2], x.shape[-1]) for x in teacher],
             self.decouple, self.box_balance)
-        sides = ('fg_', 'bg_') if self.decouple else ('', )
         losses = {}
         for i, (level, _) in enumerate(self.pairs):
-            target = self.distance.target(teacher[i], masks[i])
+            target = make_target(teacher[i], masks[i], self.pool_sizes,
+                                 self.standardize)
             distance = torch.stack([
-                share * self.distance.distance(levels[i], target)
-                for share, levels in compared
-            ]).sum(dim=0)
-            for side, value in zip(sides, distance, strict=True):
+                share * distance_to(target, levels[i])
+                for share, levels in compared]).sum(dim=0)
+            for (side, weight), value in zip(self.sides.items(), distance,
+                                             strict=True):
                 losses[f'loss_{side}s{level.stride}'] = (
-                    self.loss_weight * value)
+                    self.loss_weight * weight * value)
         return losses

@@ -5,7 +5,7 @@ Distillation in Dense Object Detection", ICCV 2023), sections 3.2 and 3.3: a
 sigmoid head is as many binary classifiers as it has classes, and boxes are
 compared by their overlap.  It asks nothing of the box branch, unlike LD
 (Zheng et al., CVPR 2022), and its paper reports more (GFL R101 to R50 on COCO,
-40.1 to 43.2 AP; LD 42.1).  Temperature, normaliser and centerness are
+40.1 to 43.2 AP; LD 42.1).  Temperature, normalizer and centerness are
 [our choice].
 """
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from mmengine.registry import MODELS
 from torch import Tensor
 
 from rdkd.detectors.levels import check_sizes
+from rdkd.detectors.samples import batch_masks
 from rdkd.errors import InputError
-from rdkd.functional.masks import region_masks
 from rdkd.functional.precision import full_precision
 from rdkd.objectives.base import Objective
 
@@ -96,7 +96,7 @@ def _inside_images(data_samples: Sequence[Any], scores: Sequence[Tensor],
                    priors: Sequence[Tensor]) -> Tensor:
     """1 for each prior whose cell is not padding, ``(N, M)``."""
     sizes = [(x.shape[-2], x.shape[-1]) for x in scores]
-    masks = region_masks(data_samples, sizes, decouple=False)
+    masks = batch_masks(data_samples, sizes, decouple=False)
     return torch.cat([
         mask.flatten(1).repeat_interleave(
             len(prior) // mask[0].numel(), dim=1)

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
-from mmrazor.registry import MODELS as RAZOR_MODELS
+from mmengine.registry import init_default_scope
 
 from rdkd.data.checks import check_dataset
 from rdkd.data.coco import some
@@ -16,10 +15,27 @@ from rdkd.detectors.classes import class_counts
 from rdkd.errors import InputError
 from rdkd.io.config import load_config
 from rdkd.runtime.processes import first_process
+from rdkd.runtime.resolved import registered_class
+
+
+def _parameters(cls: type) -> set[str]:
+    """Names of the arguments that a registered class takes.
+
+    Where it passes ``**kwargs`` on, those of its base classes count too.
+    """
+    names: set[str] = set()
+    for base in cls.__mro__:
+        parameters = inspect.signature(
+            vars(base).get('__init__', object.__init__)).parameters.values()
+        names.update(p.name for p in parameters if p.kind not in (
+            p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return names - {'self'}
 
 
 def check_keys(model: Mapping[str, Any]) -> None:
-    """Refuse keys that the distillation model or its distiller do not take.
+    """Refuse keys that the distillation model or its objectives do not take.
 
     Args:
         model (Mapping): ``cfg.model``.  Plain detectors are not checked.
@@ -29,17 +45,18 @@ def check_keys(model: Mapping[str, Any]) -> None:
     """
     if 'distiller' not in model:
         return
-    for name, part in (('model', model),
-                       ('model.distiller', model['distiller']),
-                       ('model.response', model.get('response'))):
+    parts = {'model': model, 'model.distiller': model['distiller'],
+             'model.response': model.get('response')}
+    parts.update({f'model.objectives.{name}': part for name, part in (
+        model.get('objectives') or {}).items()})
+    for name, part in parts.items():
         if part is None:
             continue
-        # MMRazor's distillers are named in its scope.
-        cls = MODELS.get(part['type']) or RAZOR_MODELS.get(part['type'])
+        cls = registered_class(part['type'])
         if cls is None:
             raise InputError(f'{name}.type: nothing is registered as '
                              f'{part["type"]!r}.')
-        known = set(inspect.signature(cls).parameters)
+        known = _parameters(cls)
         for key in part:
             if key != 'type' and key not in known:
                 near = difflib.get_close_matches(key, known, 1)

@@ -5,6 +5,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from rdkd.runtime.defaults import complete
 from rdkd.runtime.processes import prepare_processes
 
 
@@ -33,31 +34,6 @@ def student_config(cfg: Config) -> Config:
     return cfg
 
 
-def add_hooks(cfg: Config, *names: str) -> None:
-    """Append the custom hooks that a config has not.
-
-    Args:
-        cfg (Config): Its ``custom_hooks`` are set.
-        names (str): Registered names, of hooks that need no argument.
-    """
-    hooks = cfg.get('custom_hooks') or []
-    present = [hook['type'] for hook in hooks]
-    cfg.custom_hooks = [*hooks, *(
-        dict(type=name) for name in names if name not in present)]
-
-
-def complete_config(cfg: Config) -> None:
-    """Add what every run needs.
-
-    Args:
-        cfg (Config): Its ``custom_hooks`` are set.
-    """
-    # A distilled run and its baseline see the same batches.
-    add_hooks(cfg, 'EpochSeedHook')
-    if 'teacher' in cfg.model:
-        add_hooks(cfg, 'TeacherClassesHook')
-
-
 def build_runner(cfg: Config) -> Runner:
     """Build the runner that a config asks for."""
     prepare_processes(cfg)
@@ -65,7 +41,7 @@ def build_runner(cfg: Config) -> Runner:
     if own.resolve() == Path(cfg.work_dir, own.name).resolve():
         # The runner dumps what it got under this name in the work dir.
         cfg = Config(cfg.to_dict(), cfg_text=cfg.text)
-    complete_config(cfg)
+    complete(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)

@@ -1,22 +1,20 @@
 """From two detectors' configs to a distillation config."""
-from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from rdkd.data.datasets import class_names, coco_datasets
 from rdkd.detectors.classes import class_counts
-from rdkd.detectors.levels import Level, match_levels, neck_levels
+from rdkd.detectors.inherit import of_one_kind, type_name
+from rdkd.detectors.levels import Level, match_levels, probe_levels
 from rdkd.detectors.random_state import isolated_random_state
 from rdkd.errors import InputError
 from rdkd.io.config import detector_config, load_config
-from rdkd.runtime.launch import add_hooks
+from rdkd.runtime.defaults import complete
 from rdkd.runtime.teacher_classes_hook import check_classes
 from rdkd.teacher.build import build_teacher
 from rdkd.teacher.normalization import Normalization
@@ -34,7 +32,7 @@ class Plan(NamedTuple):
         teacher: Name of the teacher's config.
         student_levels: All levels of the student's neck.
         teacher_levels: All levels of the teacher's neck.
-        same_input: Whether both normalise images alike.
+        same_input: Whether both normalize images alike.
         teacher_classes: Whether the teacher's checkpoint names its classes.
     """
     config: Config
@@ -60,15 +58,15 @@ class Plan(NamedTuple):
         classes = sorted(set(class_counts(model.architecture)))
         known = ('of the same names' if self.teacher_classes else
                  'whose names the checkpoint does not tell')
-        images = ('both detectors normalise them alike' if self.same_input
-                  else 'the teacher gets them normalised its own way')
+        images = ('both detectors normalize them alike' if self.same_input
+                  else 'the teacher gets them normalized its own way')
         length = (f'{loop.max_epochs} epochs' if loop.get('max_epochs')
                   else f'{loop.get("max_iters")} iterations')
         start = (', from the teacher\'s neck and heads' if model.inherit
                  else '')
         return '\n'.join((
-            f'student   {_name(model.architecture)}, {self.student}',
-            f'teacher   {_name(model.teacher)}, {self.teacher}, '
+            f'student   {type_name(model.architecture)}, {self.student}',
+            f'teacher   {type_name(model.teacher)}, {self.teacher}, '
             f'{model.teacher_ckpt}; {", ".join(map(str, classes))} classes '
             f'{known}',
             f'levels    strides and channels: {compared}{left}',
@@ -78,35 +76,15 @@ class Plan(NamedTuple):
             f'{self.config.get("work_dir") or "work_dirs"}'))
 
 
-def _name(model: Mapping[str, Any]) -> str:
-    kind = model['type']
-    name = kind if isinstance(kind, str) else kind.__name__
-    return name.rpartition('.')[2]
-
-
-def probe(detector: BaseModel, name: str) -> tuple[Level, ...]:
-    """The levels of a detector's neck, without computing where possible.
-
-    Args:
-        detector (BaseModel): Its weights do not matter.
-        name (str): Of its config, for the message.
-
-    Returns:
-        tuple[Level, ...]: See :func:`~rdkd.detectors.levels.neck_levels`.
-
-    Raises:
-        InputError: If it has no neck.
-    """
-    try:
-        with FakeTensorMode(allow_non_fake_inputs=True):
-            return neck_levels(detector)
-    except (RuntimeError, NotImplementedError):
-        # Operators of mmcv know no fake tensors.
-        return neck_levels(detector)
-
-
 def plain_detector(cfg: Config, name: str) -> ConfigDict:
     """The model of a plain detector's config.
+
+    Args:
+        cfg (Config): Of the detector.
+        name (str): Of the config, for the message.
+
+    Returns:
+        ConfigDict: See :func:`~rdkd.io.config.detector_config`.
 
     Raises:
         InputError: If there is none.
@@ -152,7 +130,7 @@ def make_plan(student: str, teacher: str, teacher_ckpt: str) -> Plan:
         # Detectors write into the config that they are built from.
         built = MODELS.build(deepcopy(student_model))
         frozen = build_teacher(deepcopy(teacher_model), teacher_ckpt)
-        levels = probe(built, student), probe(frozen, teacher)
+        levels = probe_levels(built), probe_levels(frozen)
     match_levels(*levels)
     names = frozen.dataset_meta.get('classes')
     loader = cfg.get('train_dataloader')
@@ -168,29 +146,17 @@ def make_plan(student: str, teacher: str, teacher_ckpt: str) -> Plan:
             frozen.data_preprocessor), names is not None)
 
 
-def of_one_kind(student: Mapping[str, Any], teacher: Mapping[str, Any]
-                ) -> bool:
-    """Whether two detectors differ in sizes and backbones only.
-
-    Then the student can start with the teacher's neck and heads; a head of
-    another kind shares some names and shapes, but does not fit.
-    """
-    def kind(part: Any) -> Any:
-        if isinstance(part, Sequence) and not isinstance(part, str):
-            return [kind(each) for each in part]
-        if not isinstance(part, Mapping):
-            return part
-        # What a part is made of, and what its outputs mean.
-        return [_name(part), *(kind(part.get(name)) for name in (
-            'neck', 'bbox_head', 'rpn_head', 'roi_head', 'anchor_generator',
-            'bbox_coder', 'norm_on_bbox', 'strides', 'scales', 'ratios',
-            'octave_base_scale', 'scales_per_octave', 'target_stds'))]
-
-    return bool(kind(student) == kind(teacher))
-
-
 def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
-    """A plain detector's config, turned into that of its distillation."""
+    """A plain detector's config, turned into that of its distillation.
+
+    Args:
+        cfg (Config): The student's.
+        teacher (Config): The teacher's.
+        teacher_ckpt (str): The teacher's checkpoint, a file or a URL.
+
+    Returns:
+        Config: A new one; the student's own is left as it was.
+    """
     cfg = Config(cfg.to_dict())
     if '://' not in teacher_ckpt:
         teacher_ckpt = str(Path(teacher_ckpt).resolve())
@@ -206,26 +172,28 @@ def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
     cfg.pop('data_preprocessor', None)
     # The runner would load it into the whole, where no key fits.
     cfg.load_from, cfg.resume = None, False
-    imports = [cfg.get('custom_imports') or dict(allow_failed_imports=False),
-               teacher.get('custom_imports') or {}]
-    names = [name for each in imports for name in each.get('imports', [])]
-    cfg.custom_imports = dict(
-        imports[0], imports=list(dict.fromkeys([*names, 'rdkd'])))
-    add_hooks(cfg, 'EpochSeedHook', 'TeacherClassesHook', 'DeployHook')
-    default = cfg.setdefault('default_hooks', ConfigDict())
-    saver = default.setdefault(
-        'checkpoint', ConfigDict(type='CheckpointHook', interval=1))
-    saver.setdefault('backend_args', dict(backend='atomic'))
-    return cfg
+    wanted = teacher.get('custom_imports')
+    if wanted:
+        imports = cfg.get('custom_imports') or dict(
+            allow_failed_imports=False)
+        cfg.custom_imports = dict(imports, imports=[
+            *imports.get('imports', []), *wanted['imports']])
+    return complete(cfg)
 
 
 def distillation_config(student: str, teacher: str, teacher_ckpt: str
                         ) -> Config:
-    """The config that distils one detector into another.
+    """The config that distills one detector into another.
 
-    Args, raises: See :func:`make_plan`.
+    Args:
+        student (str): As for :func:`make_plan`.
+        teacher (str): Likewise.
+        teacher_ckpt (str): Likewise.
 
     Returns:
-        Config: Complete; ``model.distiller`` has the method's settings.
+        Config: Complete; ``model.distiller`` has the objective.
+
+    Raises:
+        InputError: As :func:`make_plan`.
     """
     return make_plan(student, teacher, teacher_ckpt).config

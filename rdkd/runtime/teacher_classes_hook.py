@@ -1,10 +1,12 @@
 """Teacher and student must mean the same by their classes."""
 from collections.abc import Sequence
+from typing import cast
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from rdkd.algorithm import DetectorDistillation
 from rdkd.errors import InputError
 from rdkd.runtime.processes import plain_model
 
@@ -41,6 +43,7 @@ class TeacherClassesHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Compare the teacher's checkpoint with the training set."""
+        algorithm = cast(DetectorDistillation, plain_model(runner.model))
         check_classes(
-            plain_model(runner.model).teacher.classes,
+            algorithm.teacher.classes,
             runner.train_dataloader.dataset.metainfo['classes'])

@@ -9,7 +9,8 @@ from mmengine.hooks import Hook
 
 from rdkd.errors import InputError
 from rdkd.runtime.checks import check_config
-from rdkd.runtime.launch import build_runner, complete_config
+from rdkd.runtime.defaults import complete
+from rdkd.runtime.launch import build_runner
 from rdkd.runtime.processes import finish_processes
 from rdkd.runtime.resume import set_resume
 
@@ -52,7 +53,7 @@ def resolve(cfg: Config, options: TrainOptions) -> None:
                              '`auto_scale_lr.base_batch_size`, which '
                              '--auto-scale-lr needs.')
         cfg.auto_scale_lr.enable = True
-    complete_config(cfg)
+    complete(cfg)
 
 
 def train(cfg: Config, options: TrainOptions,

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers import LIMIT, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 VENV = Path(sys.prefix)
 STACKS = ['onedl', 'original']
 
@@ -75,7 +75,8 @@ def test_no_python_at_all(tmp_path):
         os.symlink(shutil.which(name), tmp_path / 'bin' / name)
     done = subprocess.run(
         ['bash', str(ROOT / 'tools/env.sh')], capture_output=True, text=True,
-        env={'PATH': str(tmp_path / 'bin')}, check=False)
+        env={'PATH': str(tmp_path / 'bin')}, check=False,
+        timeout=LIMIT)
     assert done.returncode == 1
     assert 'Python 3.10, 3.11 or 3.12 was not found' in done.stderr
 
@@ -86,7 +87,7 @@ def test_a_second_run_does_nothing():
     stack = VENV.name.removeprefix('.venv-') if '-' in VENV.name else 'onedl'
     done = subprocess.run(
         ['bash', str(ROOT / 'tools/env.sh'), '--tests', '--stack', stack],
-        capture_output=True, text=True, check=False)
+        capture_output=True, text=True, check=False, timeout=LIMIT)
     assert done.returncode == 0
     assert done.stdout == done.stderr == ''
 
@@ -160,7 +161,8 @@ def test_the_source_of_the_stacks_mmcv_is_fetched(
     (['--stack', 'other'], 'invalid choice')])
 def test_test_sh_refuses_other_stacks(arguments, message):
     done = subprocess.run(['bash', str(ROOT / 'tools/test.sh'), *arguments],
-                          capture_output=True, text=True, check=False)
+                          capture_output=True, text=True, check=False,
+                          timeout=LIMIT)
     assert done.returncode != 0
     assert message in done.stderr
 

@@ -1,4 +1,4 @@
-"""The drawn data set: the same bytes every time, and what it promises."""
+"""The synthetic data set: the same bytes every time, and what it promises."""
 import hashlib
 import json
 
@@ -47,7 +47,7 @@ def test_another_seed_gives_other_images(tmp_path):
     assert not set(one.values()) & set(other.values())
 
 
-def test_the_same_data_set_is_not_drawn_twice(tmp_path):
+def test_the_same_data_set_is_not_made_twice(tmp_path):
     assert make_dataset(tmp_path / 'a', SMALL)
     assert not make_dataset(tmp_path / 'a', SMALL)
 

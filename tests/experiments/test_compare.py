@@ -78,10 +78,10 @@ def test_methods_are_trained_once_and_compared(mini_data, tmp_path):
     assert found.keys() == published.keys()
     for part in ('runs', 'summary'):
         assert found[part][-1].keys() == published[part][-1].keys(), part
-    # The curves, four changed images, two of attention.
-    check_page(run / 'report/index.html', pictures=7)
     # Nothing but the work dirs is written where it was called.
     assert {f.name for f in tmp_path.iterdir()} == {'own', 'work_dirs'}
+    # The curves, four changed images, two of attention.
+    check_page(run / 'report/index.html', pictures=7)
 
 
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from rdkd.functional.masks import boxes_to_mask, region_masks
+from rdkd.detectors.samples import batch_masks
+from rdkd.functional.masks import boxes_to_mask
 
 
 def literal_mask(boxes, image_size, map_size):
@@ -45,7 +46,7 @@ def boxes_in_image(draw):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(boxes_in_image(), max_size=4),
        st.sampled_from([1, 2, 4, 8, 16, 32]))
-def test_promise_6_mask_is_the_cell_by_cell_one(boxes, cells):
+def test_mask_is_the_cell_by_cell_one(boxes, cells):
     size = (128, 128)
     mask = boxes_to_mask(torch.tensor(boxes).reshape(-1, 4), size,
                          (cells, cells))
@@ -73,13 +74,13 @@ def test_a_box_over_the_edge_is_cut():
     assert mask.sum() == 4 * 3
 
 
-def test_promise_6_no_boxes():
+def test_no_boxes():
     assert not boxes_to_mask(torch.empty(0, 4), (64, 64), (8, 8)).any()
 
 
 def test_boxes_scale_with_the_padded_batch_and_padding_is_no_side():
     """A 64x64 image in a 128x128 batch: its box keeps its cells."""
-    masks, = region_masks(
+    masks, = batch_masks(
         [sample([[32., 32., 48., 48.]], (64, 64), (128, 128))], [(16, 16)],
         decouple=True)
     expected = torch.zeros(16, 16)
@@ -91,7 +92,7 @@ def test_boxes_scale_with_the_padded_batch_and_padding_is_no_side():
 
 
 def test_ignored_boxes_are_no_side_but_ground_truth_over_them_counts():
-    masks, = region_masks(
+    masks, = batch_masks(
         [sample([[0., 0., 16., 16.]], (64, 64),
                 ignored=[[0., 0., 32., 32.]])], [(8, 8)], decouple=True)
     foreground, background = masks[0]
@@ -103,14 +104,14 @@ def test_ignored_boxes_are_no_side_but_ground_truth_over_them_counts():
 def test_an_image_without_ignored_boxes_changes_nothing_for_another():
     crowded = sample([[0., 0., 8., 8.]], (64, 64),
                      ignored=[[16., 16., 48., 48.]])
-    alone, = region_masks([crowded], [(8, 8)], True)
-    both, = region_masks([crowded, sample([], (64, 64))], [(8, 8)], True)
+    alone, = batch_masks([crowded], [(8, 8)], True)
+    both, = batch_masks([crowded, sample([], (64, 64))], [(8, 8)], True)
     assert torch.equal(both[0], alone[0])
     assert both[1, 1].all()
 
 
 def test_without_decoupling_the_image_is_one_region():
-    masks, = region_masks([sample([[0., 0., 9., 9.]], (64, 40), (64, 64)),
+    masks, = batch_masks([sample([[0., 0., 9., 9.]], (64, 40), (64, 64)),
                            sample([], (64, 64), (64, 64))], [(8, 8)], False)
     assert masks.shape == (2, 1, 8, 8)
     assert masks.sum(dim=(1, 2, 3)).tolist() == [40, 64]
@@ -131,10 +132,10 @@ def test_a_batch_at_all_levels_is_its_images_one_by_one(images, ignored):
     samples = [sample(boxes, (120, 90 + 10 * i), (128, 128), ignored)
                for i, boxes in enumerate(images)]
     sizes = [(32, 32), (8, 8), (1, 1)]
-    for level, size in zip(region_masks(samples, sizes, True), sizes,
+    for level, size in zip(batch_masks(samples, sizes, True), sizes,
                            strict=True):
         for i, (each, boxes) in enumerate(zip(samples, images, strict=True)):
-            alone, = region_masks([each], [size], True)
+            alone, = batch_masks([each], [size], True)
             assert torch.equal(level[i], alone[0])
             covered = literal_mask(boxes, (128, 128), size)
             valid = literal_mask([(0, 0, 90 + 10 * i, 120)], (128, 128), size)
@@ -146,20 +147,20 @@ def test_a_batch_at_all_levels_is_its_images_one_by_one(images, ignored):
 def test_every_box_weighs_the_same():
     samples = [sample([[0., 0., 16., 8.], [32., 32., 64., 64.]], (64, 64)),
                sample([], (64, 64))]
-    masks = region_masks(samples, [(8, 8), (4, 4)], True)
-    weighted = region_masks(samples, [(8, 8), (4, 4)], True, 1)
+    masks = batch_masks(samples, [(8, 8), (4, 4)], True)
+    weighted = batch_masks(samples, [(8, 8), (4, 4)], True, 1)
     for mask, weights in zip(masks, weighted, strict=True):
         assert torch.equal(weights[:, 1], mask[:, 1])
         assert torch.equal(weights[:, 0] > 0, mask[:, 0] > 0)
         assert weights[0, 0].sum() == 2  # one for each box
         assert weights[1, 0].sum() == 0
-    alone, = region_masks(samples[1:], [(8, 8)], True, 1)
+    alone, = batch_masks(samples[1:], [(8, 8)], True, 1)
     assert torch.equal(alone[0, 1], torch.ones(8, 8))
 
 
 @pytest.mark.parametrize('balance', [0.0, 0.5, 1.0])
 def test_a_cell_weighs_a_power_of_its_boxs_cells(balance):
-    masks, = region_masks(
+    masks, = batch_masks(
         [sample([[0., 0., 8., 8.], [16., 16., 48., 64.]], (64, 64))],
         [(8, 8)], True, balance)
     expected = torch.zeros(8, 8)
@@ -171,7 +172,7 @@ def test_a_cell_weighs_a_power_of_its_boxs_cells(balance):
 
 def test_where_boxes_overlap_the_smaller_one_counts():
     both = [sample([[0., 0., 64., 64.], [0., 0., 16., 16.]], (64, 64))]
-    weights, = region_masks(both, [(4, 4)], True, 1)
+    weights, = batch_masks(both, [(4, 4)], True, 1)
     assert weights[0, 0, 0, 0] == 1
     assert weights[0, 0, 1:].eq(1 / 16).all()
 
@@ -179,7 +180,7 @@ def test_where_boxes_overlap_the_smaller_one_counts():
 def test_boxes_are_taken_some_at_a_time(monkeypatch):
     many = [sample([[8. * i, 8. * j, 8. * i + 12, 8. * j + 9]
                     for i in range(7) for j in range(7)], (64, 64))]
-    expected, = region_masks(many, [(16, 16)], True, 1)
+    expected, = batch_masks(many, [(16, 16)], True, 1)
     monkeypatch.setattr('rdkd.functional.masks.BOXES', 5)
-    found, = region_masks(many, [(16, 16)], True, 1)
+    found, = batch_masks(many, [(16, 16)], True, 1)
     assert torch.equal(found, expected)

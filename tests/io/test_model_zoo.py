@@ -17,7 +17,7 @@ def test_code_in_a_backbone_of_a_zoo_never_runs(server, tmp_path, monkeypatch,
     folder, url = server
     torch.save(dict(w=torch.ones(2)), folder / 'good.pth')
     torch.save(dict(x=Attack(tmp_path / 'ran')), folder / 'bad.pth')
-    monkeypatch.setitem(model_zoo._ZOOS, zoo, lambda name: dict(
+    monkeypatch.setitem(model_zoo.ZOOS, zoo, lambda name: dict(
         good=f'{url}/good.pth', bad=f'{url}/bad.pth'))
     load = CheckpointLoader.load_checkpoint
     assert load(f'{zoo}://good')['w'].tolist() == [1, 1]
@@ -32,7 +32,7 @@ def test_of_a_classifier_the_backbone_is_taken(server, monkeypatch):
     folder, url = server
     torch.save(dict(state_dict={'backbone.w': torch.ones(2),
                                 'head.w': torch.ones(3)}), folder / 'c.pth')
-    monkeypatch.setitem(model_zoo._ZOOS, 'mmcls',
+    monkeypatch.setitem(model_zoo.ZOOS, 'mmcls',
                         lambda name: dict(c=f'{url}/c.pth'))
     found = CheckpointLoader.load_checkpoint('mmcls://c')
     assert list(found['state_dict']) == ['w']

@@ -1,4 +1,6 @@
 """Attention against the equations written out, and what it may not hold."""
+import math
+
 import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
@@ -38,7 +40,7 @@ def draw(*shape, dtype=torch.float64, scale=1.0):
     return scale * torch.randn(*shape, generator=generator, dtype=dtype)
 
 
-def test_promise_6_position_attention_is_the_written_out_equation():
+def test_position_attention_is_the_written_out_equation():
     query, key, value = draw(3, 2, 8, 3, 4)
     torch.testing.assert_close(position_attention(query, key, value),
                                literal_position(query, key, value))
@@ -51,9 +53,28 @@ def test_position_attention_reads_from_fewer_keys_than_queries():
                                literal_position(query, key, value))
 
 
-def test_promise_6_channel_attention_is_the_written_out_equation():
+def test_channel_attention_is_the_written_out_equation():
     x = draw(2, 5, 3, 4)
     torch.testing.assert_close(channel_attention(x), literal_channel(x))
+
+
+def test_position_attention_worked_out_by_hand():
+    """Scores log 3 and 0 weigh three quarters and one quarter."""
+    query = torch.ones(1, 1, 1, 1)
+    key = torch.tensor([math.log(3), 0.0]).view(1, 1, 1, 2)
+    value = torch.tensor([4.0, 8.0]).view(1, 1, 1, 2)
+    assert position_attention(query, key, value).item() == pytest.approx(5)
+
+
+def test_channel_attention_worked_out_by_hand():
+    """Two channels that share nothing: each reads three quarters of the
+    other, because the one least like it weighs most.
+    """
+    side = math.sqrt(math.log(3))
+    x = torch.tensor([[side, 0.0], [0.0, side]]).view(1, 2, 1, 2)
+    expected = torch.tensor([[0.25, 0.75], [0.75, 0.25]]) * side
+    torch.testing.assert_close(channel_attention(x),
+                               expected.view(1, 2, 1, 2))
 
 
 def test_attention_of_constant_values_is_that_constant():
@@ -62,7 +83,7 @@ def test_attention_of_constant_values_is_that_constant():
     torch.testing.assert_close(position_attention(query, key, value), value)
 
 
-def test_promise_6_gradients():
+def test_gradients():
     query, key, value = (x.requires_grad_() for x in draw(3, 1, 8, 2, 3))
     assert torch.autograd.gradcheck(position_attention, (query, key, value))
     x = draw(1, 4, 2, 3).requires_grad_()
@@ -76,7 +97,7 @@ def test_promise_6_gradients():
     draw(1, 8, 6, 6, dtype=torch.float32).half() * 300,
     draw(1, 8, 6, 6, dtype=torch.float32).bfloat16() * 300,
 ], ids=['one cell', 'constant', 'large', 'half', 'bfloat16'])
-def test_promise_6_extremes_are_finite_and_keep_dtype(x):
+def test_extremes_are_finite_and_keep_dtype(x):
     x = x.requires_grad_()
     for out in (position_attention(x, x, x), channel_attention(x)):
         assert out.dtype == x.dtype
@@ -132,7 +153,7 @@ def test_pooled_attention_is_near_exact_on_smooth_maps():
 
 
 def test_dual_attention_starts_as_the_identity_and_learns():
-    module = DualAttention(16)
+    module = DualAttention(16, kv_size=16)
     x = draw(1, 16, 4, 4, dtype=torch.float32)
     torch.testing.assert_close(module(x), x, rtol=0, atol=0)
     module(x).square().sum().backward()

@@ -2,10 +2,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import review_fusion
 
 from rdkd.experiments.measure import SavedBytes
 from rdkd.layers.adapter import ChannelAdapter
-from rdkd.layers.review import ReviewFusion, pointwise
+from rdkd.layers.review import pointwise
 
 
 def levels(channels=(8, 8, 8), requires_grad=False):
@@ -42,7 +43,7 @@ def literal_chain(module, features):
     return out
 
 
-def randomised(module):
+def randomized(module):
     """A chain that does not start as the identity."""
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -51,15 +52,15 @@ def randomised(module):
 
 @pytest.mark.parametrize('count', [1, 2, 3, 5])
 def test_any_number_of_levels(count):
-    module = ReviewFusion([4] * count)
+    module = review_fusion([4] * count)
     features = [torch.randn(1, 4, s, s) for s in (16, 8, 4, 2, 1)[:count]]
     out = module(features)
     assert [x.shape for x in out] == [x.shape for x in features]
 
 
 @pytest.mark.parametrize('reduction', [1, 4])
-def test_promise_6_the_fusion_is_the_chain_written_out(reduction):
-    module = randomised(ReviewFusion([8, 8, 8], attention=False,
+def test_the_fusion_is_the_chain_written_out(reduction):
+    module = randomized(review_fusion([8, 8, 8], attention=False,
                                      reduction=reduction))
     features = levels()
     for found, expected in zip(module(features),
@@ -67,9 +68,9 @@ def test_promise_6_the_fusion_is_the_chain_written_out(reduction):
         torch.testing.assert_close(found, expected)
 
 
-def test_promise_6_full_width_is_the_convolution_of_both_concatenated():
+def test_full_width_is_the_convolution_of_both_concatenated():
     """The paper's fusion: resize, concatenate, convolve."""
-    module = randomised(ReviewFusion([8, 8], attention=False, reduction=1))
+    module = randomized(review_fusion([8, 8], attention=False, reduction=1))
     fine, coarse = levels((8, 8))
     level = module.levels[0]
     weight = torch.cat([level.reduce.weight, level.carry.weight], dim=1)
@@ -80,7 +81,7 @@ def test_promise_6_full_width_is_the_convolution_of_both_concatenated():
 
 def test_it_keeps_no_copy_of_a_level_and_stays_in_half_precision():
     x = torch.randn(3, 64, 32, 32, requires_grad=True)
-    module = ReviewFusion([64], attention=False)
+    module = review_fusion([64], attention=False)
     with SavedBytes([x, *module.parameters()]) as saved:
         module([x])
     assert saved.bytes() < x.nbytes / 2
@@ -91,25 +92,25 @@ def test_it_keeps_no_copy_of_a_level_and_stays_in_half_precision():
 @pytest.mark.parametrize('reduction', [1, 4])
 def test_it_starts_as_the_identity(reduction):
     features = levels()
-    module = ReviewFusion([8, 8, 8], reduction=reduction)
+    module = review_fusion([8, 8, 8], reduction=reduction)
     for found, given in zip(module(features), features, strict=True):
         torch.testing.assert_close(found, given)
 
 
 def test_a_narrow_fusion_has_few_parameters():
-    counts = [sum(p.numel() for p in ReviewFusion(
+    counts = [sum(p.numel() for p in review_fusion(
         [256] * 5, reduction=reduction).parameters()) for reduction in (4, 1)]
     assert counts[0] < counts[1] / 3
 
 
 def test_channels_may_change_from_level_to_level():
-    out = ReviewFusion([8, 16, 4])(levels((8, 16, 4)))
+    out = review_fusion([8, 16, 4])(levels((8, 16, 4)))
     assert [x.shape[1] for x in out] == [8, 16, 4]
 
 
 @pytest.mark.parametrize('reduction', [1, 4])
 def test_gradient_of_a_level_reaches_it_and_all_coarser_ones(reduction):
-    module = randomised(ReviewFusion([8, 8, 8], attention=False,
+    module = randomized(review_fusion([8, 8, 8], attention=False,
                                      reduction=reduction))
     for k in range(3):
         features = levels(requires_grad=True)
@@ -122,14 +123,14 @@ def test_gradient_of_a_level_reaches_it_and_all_coarser_ones(reduction):
 @pytest.mark.parametrize('reduction', [1, 4])
 def test_every_parameter_gets_a_gradient_in_one_step(reduction):
     """What DDP needs with find_unused_parameters=False."""
-    module = ReviewFusion([8, 8, 8], reduction=reduction)
+    module = review_fusion([8, 8, 8], reduction=reduction)
     sum(x.square().sum() for x in module(levels())).backward()
     assert all(p.grad is not None for p in module.parameters())
 
 
 def test_a_wrong_number_of_levels_is_said():
     with pytest.raises(ValueError, match='3 levels but got 2'):
-        ReviewFusion([8, 8, 8])(levels()[:2])
+        review_fusion([8, 8, 8])(levels()[:2])
 
 
 def test_adapter_passes_equal_widths_and_converts_others():

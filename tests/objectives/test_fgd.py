@@ -60,7 +60,7 @@ def literal_weights(boxes, size, valid, pixels=64):
     return foreground, background / max(1, background.sum())
 
 
-def test_promise_6_attention_is_the_written_out_equation():
+def test_attention_is_the_written_out_equation():
     x = draw(2, 3, 4, 5)
     places, channels = spatial_and_channel_attention(x, 0.5)
     for n in range(2):
@@ -73,7 +73,35 @@ def test_promise_6_attention_is_the_written_out_equation():
     torch.testing.assert_close(channels.mean(), torch.ones(()).double())
 
 
-def test_promise_6_weights_are_the_written_out_ones():
+def test_a_map_worked_out_by_hand():
+    """Two cells, the second `T log 3` strong: weights 1/2 and 3/2.
+
+    Both of two channels are the same, so that each weighs 1.
+
+    The box lies on the second cell; the student is 1 everywhere, so its own
+    attention is even: |1 - 1/2| + |1 - 3/2| = 1.
+    """
+    strength = 0.5 * math.log(3)
+    teacher = torch.tensor([[[[0.0, strength]]]]).expand(1, 2, 1, 2)
+    student = torch.ones(1, 2, 1, 2)
+    places, channels = spatial_and_channel_attention(teacher, 0.5)
+    torch.testing.assert_close(places.flatten(), torch.tensor([0.5, 1.5]))
+    torch.testing.assert_close(channels.flatten(), torch.ones(2))
+    distiller = FGDDistiller(alpha=2.0, beta=3.0, gamma=5.0,
+                             lambda_global=7.0, temperature=0.5)
+    distiller.build([2], [2])
+    (foreground, background), = focal_weights(
+        [sample([[8., 0., 16., 8.]], (8, 16), (8, 16))], [(1, 2)])
+    losses = distiller.level(0, student, teacher, foreground, background)
+    gap = 1 - strength
+    expected = dict(fg=2 * 1.5 * 2 * gap**2, bg=3 * 0.5 * 2, attention=5 * 1)
+    for name, value in expected.items():
+        assert losses[name].item() == pytest.approx(value), name
+    # The context blocks start as the identity.
+    assert losses['global'].item() == pytest.approx(7 * 2 * (1 + gap**2))
+
+
+def test_weights_are_the_written_out_ones():
     boxes = [[[3., 3., 40., 30.], [20., 10., 28., 50.]],
              [[0., 0., 64., 9.]], []]
     shapes = [(64, 64), (64, 40), (50, 64)]
@@ -105,7 +133,7 @@ def test_no_boxes_at_all_have_no_foreground():
     assert background.sum() == pytest.approx(2)
 
 
-def test_promise_6_squared_error_is_summed_over_all_but_images():
+def test_squared_error_is_summed_over_all_but_images():
     student, teacher = draw(2, 2, 3, 4, 5)
     weight = draw(2, 1, 4, 5, seed=2).abs()
     expected = sum(
@@ -127,7 +155,7 @@ def distiller(**options):
     return module.double()
 
 
-def test_promise_6_zero_where_equal_and_positive_where_not():
+def test_zero_where_equal_and_positive_where_not():
     module = distiller()
     x, (weights, ) = draw(1, 4, 8, 8), focal_weights(
         [sample([[0., 0., 30., 30.]])], [(8, 8)])
@@ -137,7 +165,7 @@ def test_promise_6_zero_where_equal_and_positive_where_not():
     assert all(v > 0 for v in other.values())
 
 
-def test_promise_6_gradients():
+def test_gradients():
     module = distiller(alpha=1, beta=1, gamma=1, lambda_global=1)
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, std=0.1)

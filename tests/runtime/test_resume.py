@@ -73,7 +73,7 @@ def whole(rdkd_cfg, runs):
     return load_checkpoint_file(str(runs / 'whole/epoch_4.pth'))
 
 
-def test_promise_8_two_epochs_and_two_are_four(rdkd_cfg, runs, whole):
+def test_two_epochs_and_two_are_four(rdkd_cfg, runs, whole):
     """Weights of student and connectors, optimizer and schedules, bit by bit.
     """
     parts = runs / 'parts'
@@ -86,13 +86,13 @@ def test_promise_8_two_epochs_and_two_are_four(rdkd_cfg, runs, whole):
         assert_same(found[part], whole[part], part)
     names = found['state_dict']
     assert any('connectors.review' in name for name in names)
-    # The attentions' scales start at 0: they have learnt, and gone on.
+    # The attentions' scales start at 0: they have learned, and gone on.
     assert names['distiller.connectors.review.levels.0.attend.alpha'] != 0
     assert len(found['optimizer']['state']) == sum(
         p.requires_grad for p in resumed.model.parameters())
 
 
-def test_promise_8_half_a_checkpoint_is_passed_over(rdkd_cfg, runs, whole,
+def test_half_a_checkpoint_is_passed_over(rdkd_cfg, runs, whole,
                                                     monkeypatch):
     parts, said = runs / 'cut', []
     four_epochs(rdkd_cfg, parts, interrupt=3)

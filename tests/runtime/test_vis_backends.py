@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 
-from rdkd.cli.common import add_common_arguments, apply_arguments
+from rdkd.cli.common import add_config_options, merge_options
 from rdkd.io.config import load_config
 
 PAGE = (Path(__file__).parents[2] / 'docs/distill_your_own.md').read_text()
@@ -86,13 +86,14 @@ def test_the_page_says_how_to_switch_it_on(rdkd_cfg, tmp_path):
     """In a config that inherits from another, and on the command line."""
     rdkd_cfg.dump(tmp_path / 'base.py')
     lines = re.search(r'^visualizer = .*?(?=```)', PAGE, re.M | re.S)[0]
-    own = tmp_path / 'own.py'
-    own.write_text(f"_base_ = './base.py'\n{lines}")
-    assert load_config(str(own)).visualizer.vis_backends == [
+    mine = tmp_path / 'mine.py'
+    mine.write_text(f"_base_ = './base.py'\n{lines}")
+    assert load_config(str(mine)).visualizer.vis_backends == [
         dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
     parser = argparse.ArgumentParser()
-    add_common_arguments(parser)
+    add_config_options(parser)
     option = re.search(r'visualizer\.\S+=\w+', PAGE)[0]
     args = parser.parse_args(['--cfg-options', option])
-    assert apply_arguments(rdkd_cfg, args, '').visualizer.vis_backends == [
+    merge_options(rdkd_cfg, args.cfg_options)
+    assert rdkd_cfg.visualizer.vis_backends == [
         dict(type='TensorboardVisBackend')]

@@ -1,4 +1,4 @@
-"""Promise 3: the teacher sees its own normalisation."""
+"""Promise 3: the teacher sees its own normalization."""
 import copy
 
 import pytest
@@ -34,7 +34,7 @@ def loaded(student_cfg, mini_data):
 
 @pytest.mark.parametrize('student', [CAFFE, PYTORCH, RAW])
 @pytest.mark.parametrize('teacher', [CAFFE, PYTORCH, RAW])
-def test_promise_3_the_teacher_sees_what_it_would_alone(
+def test_the_teacher_sees_what_it_would_alone(
         rdkd_cfg, student_cfg, mini_data, teacher_files, tmp_path, student,
         teacher):
     """The necks agree with those of the teacher run by itself on the files.
@@ -84,8 +84,8 @@ def test_other_numbers_of_channels_are_refused():
 
 
 def test_grey_values_hold_for_every_channel():
-    grey = MODELS.build(dict(type='ImgDataPreprocessor', mean=[10.], std=[2.]))
-    assert Normalization.of(grey) == ((10., ) * 3, (2., ) * 3, False)
+    gray = MODELS.build(dict(type='ImgDataPreprocessor', mean=[10.], std=[2.]))
+    assert Normalization.of(gray) == ((10., ) * 3, (2., ) * 3, False)
 
 
 def test_a_swin_teacher_drops_no_path(rdkd_cfg, batch, tmp_path):

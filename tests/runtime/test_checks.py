@@ -1,0 +1,250 @@
+"""What is wrong with a config or its data is said before the first step."""
+import json
+import logging
+import shutil
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import MODELS
+
+from rdkd.data.synthetic import CLASSES
+from rdkd.errors import InputError
+from rdkd.objectives.base import Objective
+from rdkd.runtime.checks import check_config, check_keys
+
+
+@pytest.fixture
+def case(rdkd_cfg, mini_data, tmp_path):
+    """A config on a copy of the data, and a function that edits a file."""
+    root = tmp_path / 'data'
+    shutil.copytree(mini_data, root)
+    for split in ('train', 'val'):
+        rdkd_cfg[f'{split}_dataloader'].dataset.data_root = str(root)
+    rdkd_cfg.val_evaluator.ann_file = str(root / 'annotations/val.json')
+
+    def edit(change, split='train'):
+        path = root / 'annotations' / f'{split}.json'
+        coco = json.loads(path.read_text())
+        change(coco)
+        path.write_text(json.dumps(coco))
+    return rdkd_cfg, root, edit
+
+
+def refuse(cfg, *named):
+    with pytest.raises(InputError) as error:
+        check_config(cfg)
+    for text in named:
+        assert text in str(error.value), str(error.value)
+
+
+def test_good_data_pass(case):
+    check_config(case[0])
+
+
+def test_a_data_root_that_is_not_there_is_named(case):
+    case[0].train_dataloader.dataset.data_root = 'no/such/root'
+    refuse(case[0], 'no/such/root', 'does not exist')
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_an_annotation_file_that_is_not_there_is_named(case, split):
+    path = case[1] / 'annotations' / f'{split}.json'
+    path.unlink()
+    refuse(case[0], str(path), 'does not exist')
+
+
+@pytest.mark.parametrize('text, named', [
+    ('{"images": [', 'not JSON'), ('[]', "no list 'images'"),
+    ('{"images": [], "categories": [], "annotations": {}}',
+     "no list 'annotations'")])
+def test_a_malformed_annotation_file_is_named(case, text, named):
+    path = case[1] / 'annotations' / 'train.json'
+    path.write_text(text)
+    refuse(case[0], str(path), named)
+
+
+def test_a_missing_image_is_named(case):
+    cfg, root, _ = case
+    image = next((root / 'images').glob('val*'))
+    image.unlink()
+    refuse(cfg, str(image), 'missing')
+
+
+def test_a_file_that_is_no_image_is_named(case):
+    cfg, root, _ = case
+    image = next((root / 'images').glob('train*'))
+    image.write_text('not an image')
+    refuse(cfg, str(image), 'not an image')
+
+
+def test_an_image_that_is_cut_off_is_named(case):
+    cfg, root, _ = case
+    image = next((root / 'images').glob('train*'))
+    image.write_bytes(image.read_bytes()[:2000])
+    refuse(cfg, str(image), 'cut off')
+
+
+def test_an_image_of_another_size_is_refused(case):
+    case[2](lambda coco: coco['images'][0].update(width=20))
+    refuse(case[0], '96x64 and not 20x64')
+
+
+@pytest.mark.parametrize('listed', [False, True])
+def test_an_evaluator_of_another_file_is_refused(case, listed):
+    case[0].val_evaluator.ann_file = 'other.json'
+    if listed:
+        case[0].val_evaluator = [case[0].val_evaluator]
+    refuse(case[0], 'val_evaluator.ann_file is other.json')
+
+
+@pytest.mark.parametrize('part, entry, named', [
+    ('images', 7, 'images[0] is 7'), ('annotations', None, 'is None'),
+    ('annotations', dict(id=1, image_id=1, category_id=[3], bbox=[], area=1),
+     'no valid category_id'),
+    # pycocotools calculates with ids of annotations.
+    ('annotations', dict(id='a', image_id=1, category_id=1,
+                         bbox=[1, 1, 9, 9], area=81), 'no valid id'),
+    ('images', dict(id=1, file_name=None, width=1, height='2'),
+     'no valid file_name, height')])
+def test_entries_of_the_wrong_kind_are_named(case, part, entry, named):
+    case[2](lambda coco: coco[part].insert(0, entry))
+    refuse(case[0], named)
+
+
+def test_a_teacher_of_another_number_of_classes_is_refused(case, tmp_path):
+    teacher = Config.fromfile(case[0].model.teacher)
+    teacher.model.bbox_head.num_classes = 80
+    case[0].model.teacher = str(tmp_path / 'teacher80.py')
+    teacher.dump(case[0].model.teacher)
+    refuse(case[0], "the teacher's head has num_classes=80")
+
+
+def test_a_category_that_the_config_lacks_is_named(case):
+    def change(coco):
+        coco['categories'].append(dict(id=99, name='zebra'))
+        coco['annotations'][0]['category_id'] = 99
+    case[2](change)
+    refuse(case[0], 'train.json', 'zebra', 'the config lacks')
+
+
+def test_a_category_that_the_annotations_lack_is_named(case):
+    case[0].train_dataloader.dataset.metainfo.classes = (*CLASSES, 'zebra')
+    refuse(case[0], 'train.json', 'zebra', 'has no category')
+
+
+def test_classes_in_another_order_are_refused(case):
+    case[2](lambda coco: coco['categories'].reverse(), 'val')
+    refuse(case[0], 'val.json', 'order')
+
+
+def test_an_undeclared_category_id_is_named(case):
+    case[2](lambda coco: coco['annotations'][0].update(category_id=77))
+    refuse(case[0], 'train.json', '77')
+
+
+def test_another_number_of_classes_is_refused(case):
+    case[0].model.architecture.bbox_head.num_classes = 80
+    refuse(case[0], 'num_classes=80', '3 classes')
+
+
+def test_an_empty_split_is_refused(case):
+    case[2](lambda coco: coco.update(images=[], annotations=[]), 'val')
+    refuse(case[0], 'val.json', 'split is empty')
+
+
+def test_a_split_without_boxes_to_learn_from_is_refused(case):
+    case[2](lambda coco: coco.update(annotations=[]))
+    refuse(case[0], 'train.json', 'no box to learn from')
+
+
+@pytest.mark.parametrize('part', ['images', 'annotations', 'categories'])
+def test_ids_that_occur_twice_are_named(case, part):
+    case[2](lambda coco: coco[part].append(dict(coco[part][0])))
+    refuse(case[0], 'train.json', f'ids occur twice in {part}')
+
+
+@pytest.mark.parametrize('box', [[1, 2, 3], [0, 0, float('nan'), 5], 'x'])
+def test_a_malformed_box_is_named(case, box):
+    case[2](lambda coco: coco['annotations'][0].update(bbox=box))
+    refuse(case[0], 'train.json', 'no valid bbox')
+
+
+def test_a_box_of_no_image_is_named(case):
+    case[2](lambda coco: coco['annotations'][0].update(image_id=12345))
+    refuse(case[0], 'train.json', '12345')
+
+
+def test_a_missing_key_is_named_with_its_entry(case):
+    case[2](lambda coco: coco['annotations'][2].pop('area'))
+    refuse(case[0], 'annotations[2]', 'area')
+
+
+def test_unusable_boxes_are_counted_and_skipped(case, monkeypatch):
+    def change(coco):
+        coco['annotations'][0]['bbox'][2] = 0
+        coco['annotations'][1]['bbox'][0] = 5000
+    case[2](change)
+    messages = []
+    monkeypatch.setattr('rdkd.data.checks.print_log',
+                        lambda text, logger, level=logging.INFO:
+                        level == logging.WARNING
+                        and messages.append(text))
+    check_config(case[0])
+    assert len(messages) == 2
+    assert '1 boxes are smaller than a pixel' in messages[0]
+    assert '1 boxes are outside' in messages[1]
+
+
+@pytest.mark.parametrize('where, key, near', [
+    ('model', 'teacher_checkpoint', 'teacher_ckpt'),
+    ('distiller', 'loss_wieght', 'loss_weight')])
+def test_an_unknown_key_is_named_with_the_nearest(case, where, key, near):
+    part = case[0].model if where == 'model' else case[0].model.distiller
+    part[key] = 1
+    refuse(case[0], key, f"did you mean '{near}'")
+
+
+def test_an_unknown_type_is_named(case):
+    case[0].model.distiller.type = 'NoSuchDistiller'
+    refuse(case[0], 'model.distiller.type', 'NoSuchDistiller')
+
+
+@pytest.mark.parametrize('part', ['response', 'objectives'])
+def test_keys_of_every_objective_are_checked(rdkd_cfg, part):
+    objective = dict(type='ResponseLoss', cls_wieght=2)
+    rdkd_cfg.model[part] = (
+        objective if part == 'response' else dict(heads=objective))
+    with pytest.raises(InputError) as error:
+        check_keys(rdkd_cfg.model)
+    where = 'model.response' if part == 'response' else (
+        'model.objectives.heads')
+    assert f"{where} has the unknown key 'cls_wieght'" in str(error.value)
+    assert "did you mean 'cls_weight'" in str(error.value)
+
+
+@pytest.mark.parametrize('distiller', [
+    dict(type='RDKDDistiller', preset='paper', loss_weight=2.0),
+    dict(type='FGDDistiller', preset='paper'),
+    dict(type='LevelDistiller', preset='pkd')])
+def test_a_preset_is_a_key_like_others(rdkd_cfg, distiller):
+    model = dict(rdkd_cfg.model, distiller=distiller)
+    check_keys(model)
+    with pytest.raises(InputError, match="did you mean 'preset'"):
+        check_keys(dict(model, distiller=dict(distiller, presett='paper')))
+
+
+def test_what_an_objective_passes_on_is_known(rdkd_cfg):
+    class Passing(Objective):
+        def __init__(self, scale=1, **kwargs):
+            super().__init__(**kwargs)
+
+    rdkd_cfg.model.objectives = dict(
+        mine=dict(type='Passing', scale=2, loss_weight=3))
+    MODELS.register_module(module=Passing)
+    try:
+        check_keys(rdkd_cfg.model)
+        rdkd_cfg.model.objectives.mine.kwargs = 1
+        with pytest.raises(InputError, match="unknown key 'kwargs'"):
+            check_keys(rdkd_cfg.model)
+    finally:
+        MODELS.module_dict.pop('Passing')

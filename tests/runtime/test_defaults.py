@@ -1,0 +1,55 @@
+"""What every run gets without its config saying so."""
+import copy
+
+import pytest
+from mmengine.config import Config
+
+from rdkd.runtime.defaults import complete
+
+
+def hooks(cfg):
+    return [hook['type'] for hook in cfg.custom_hooks]
+
+
+def test_a_distillation_gets_hooks_saver_and_imports(rdkd_cfg):
+    cfg = complete(rdkd_cfg)
+    assert hooks(cfg) == ['EpochSeedHook', 'TeacherClassesHook', 'DeployHook']
+    assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
+    assert cfg.custom_imports['imports'] == ['rdkd']
+
+
+def test_a_baseline_sees_the_batches_of_its_distillation(student_cfg):
+    cfg = complete(student_cfg)
+    assert hooks(cfg) == ['EpochSeedHook']
+    assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
+
+
+def test_twice_is_once(rdkd_cfg):
+    once = complete(copy.deepcopy(rdkd_cfg)).to_dict()
+    assert complete(complete(rdkd_cfg)).to_dict() == once
+
+
+def test_what_the_config_says_stays(rdkd_cfg):
+    rdkd_cfg.custom_hooks = [
+        dict(type='DeployHook', metric='coco/bbox_mAP_50'),
+        dict(type='EMAHook')]
+    rdkd_cfg.default_hooks.checkpoint.backend_args = dict(backend='local')
+    rdkd_cfg.default_hooks.checkpoint.interval = 7
+    rdkd_cfg.custom_imports = dict(imports=['json'],
+                                   allow_failed_imports=True)
+    cfg = complete(rdkd_cfg)
+    assert cfg.custom_hooks[0].metric == 'coco/bbox_mAP_50'
+    assert hooks(cfg) == ['DeployHook', 'EMAHook', 'EpochSeedHook',
+                          'TeacherClassesHook']
+    assert cfg.default_hooks.checkpoint.backend_args.backend == 'local'
+    assert cfg.default_hooks.checkpoint.interval == 7
+    assert cfg.custom_imports == dict(imports=['json', 'rdkd'],
+                                      allow_failed_imports=True)
+
+
+@pytest.mark.parametrize('default_hooks', [None, dict(checkpoint=None)])
+def test_a_config_without_a_saver_gets_one(default_hooks):
+    cfg = complete(Config(dict(model=dict(type='RetinaNet'),
+                               default_hooks=default_hooks)))
+    assert cfg.default_hooks.checkpoint.type == 'CheckpointHook'
+    assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
