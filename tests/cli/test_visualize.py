@@ -63,6 +63,7 @@ def call(*arguments):
     return stop.value.code
 
 
+@pytest.mark.slow
 def test_a_figure_for_each_image(config, detectors, checkpoints, images,
                                  tmp_path):
     out = tmp_path / 'new' / 'out'
@@ -137,6 +138,7 @@ def test_malformed_with(config, checkpoints, images, capsys, text):
     assert f'{text} is not TITLE=CKPT' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_a_distillation_changed(config, checkpoints, tmp_path):
     out = tmp_path / 'changes'
     command = ('compare', config, *checkpoints, '--teacher', config,

@@ -101,7 +101,8 @@ def test_images_are_known_without_the_data(name, images):
     (['configs/rdkd_retinanet_mini.py', '--utilisation', '1.1'], 'at most 1'),
     (['configs/rdkd_retinanet_mini.py', '--size', '0', '9'], 'be positive'),
     (['configs/none.py'], 'configs/none.py')])
-def test_bad_arguments_are_one_message(flags, named, capsys):
+def test_bad_arguments_are_one_message(flags, named, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as end:
         main.main('flops', flags)
     assert named in f'{end.value.code}{capsys.readouterr().err}'
