@@ -1,5 +1,5 @@
 # Faster R-CNN R50 distilled from Faster R-CNN R101 on COCO 2017, 24 epochs.
-# The student's config alone is the baseline:
+# The student's config by itself is the baseline:
 #   mmdet::faster_rcnn/faster-rcnn_r50_fpn_2x_coco.py
 _base_ = [
     'mmdet::faster_rcnn/faster-rcnn_r50_fpn_2x_coco.py',

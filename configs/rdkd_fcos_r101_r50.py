@@ -1,5 +1,5 @@
 # FCOS R50 distilled from FCOS R101 on COCO 2017, 24 epochs.
-# The student's config alone is the baseline:
+# The student's config by itself is the baseline:
 #   mmdet::fcos/fcos_r50-caffe_fpn_gn-head_ms-640-800-2x_coco.py
 _base_ = [
     'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_ms-640-800-2x_coco.py',

@@ -1,5 +1,5 @@
 # RetinaNet R50 distilled from RetinaNet R101 on COCO 2017, 24 epochs.
-# The student's config alone is the baseline:
+# The student's config by itself is the baseline:
 #   mmdet::retinanet/retinanet_r50_fpn_2x_coco.py
 _base_ = [
     'mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', './_base_/rdkd.py'

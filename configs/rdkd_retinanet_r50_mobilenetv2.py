@@ -1,5 +1,5 @@
 # RetinaNet MobileNetV2 distilled from RetinaNet R50 on COCO 2017, 24 epochs.
-# The student's config alone is the baseline: retinanet_mobilenetv2_coco.py
+# The student's config by itself is the baseline: retinanet_mobilenetv2_coco.py
 _base_ = ['./retinanet_mobilenetv2_coco.py', './_base_/rdkd.py']
 
 model = dict(

@@ -3,10 +3,9 @@
 What autograd keeps for the backward pass is counted on fake tensors: they
 have shapes and storages but no memory.
 """
-from pathlib import Path
-
 import pytest
 import torch
+from helpers import ROOT
 from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import save_checkpoint
@@ -16,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from rdkd.experiments.measure import SavedBytes
 from rdkd.io.config import load_config, without_downloads
 
-CONFIG = Path(__file__).parents[1] / 'configs/rdkd_faster_rcnn_r101_r50.py'
+CONFIG = ROOT / 'configs/rdkd_faster_rcnn_r101_r50.py'
 IMAGES, HEIGHT, WIDTH = 2, 800, 1344
 GB = 1e9
 
@@ -52,16 +51,15 @@ def memory(tmp_path_factory):
     with FakeTensorMode(allow_non_fake_inputs=True):
         images = torch.zeros(IMAGES, 3, HEIGHT, WIDTH)
         with SavedBytes([images, *parameters]) as plain:
-            with distiller.student_recorders:
-                features = student.extract_feat(images)
+            features = student.extract_feat(images)
             proposals = student.rpn_head(features)
             regions = torch.zeros(IMAGES * sampler.num, 256, 7, 7)
             detections = student.roi_head.bbox_head(regions)
-        with distiller.teacher_recorders, torch.no_grad():
+        with torch.no_grad():
             targets = model.teacher.model.extract_feat(images)
         with SavedBytes([images, *parameters]) as both:
             both.known |= plain.kept.keys()
-            losses = distiller.compute_distill_losses(list(samples()))
+            losses = distiller(features, targets, list(samples()))
         assert len(losses) == 10
         assert len(proposals) == len(detections) == 2
         return {

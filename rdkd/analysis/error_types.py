@@ -29,19 +29,20 @@ def error_types(coco: Mapping[str, Any],
     if not detections:  # of which TIDE cannot take the mean precision
         return {words: 100.0 * (words == 'missed')
                 for words in TYPES.values()}
-    with matplotlib.rc_context():  # it changes the style of every figure
+    # TIDE changes the style of every figure, imported and when it runs.
+    with matplotlib.rc_context():
         from tidecv import TIDE, Data
-    truth, found = Data('truth'), Data('detections')
-    for image in coco['images']:  # those without boxes too
-        truth.add_image(image['id'], str(image['id']))
-    for box in coco['annotations']:
-        add = (truth.add_ignore_region if box.get('iscrowd') else
-               truth.add_ground_truth)
-        add(box['image_id'], box['category_id'], box=box['bbox'])
-    for box in detections:
-        found.add_detection(box['image_id'], box['category_id'],
-                            box['score'], box=box['bbox'])
-    tide = TIDE()
-    tide.evaluate(truth, found, mode=TIDE.BOX)
-    costs = tide.get_main_errors()['detections']
+        truth, found = Data('truth'), Data('detections')
+        for image in coco['images']:  # those without boxes too
+            truth.add_image(image['id'], str(image['id']))
+        for box in coco['annotations']:
+            add = (truth.add_ignore_region if box.get('iscrowd') else
+                   truth.add_ground_truth)
+            add(box['image_id'], box['category_id'], box=box['bbox'])
+        for box in detections:
+            found.add_detection(box['image_id'], box['category_id'],
+                                box['score'], box=box['bbox'])
+        tide = TIDE()
+        tide.evaluate(truth, found, mode=TIDE.BOX)
+        costs = tide.get_main_errors()['detections']
     return {words: float(costs[kind]) for kind, words in TYPES.items()}

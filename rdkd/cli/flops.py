@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--tflops', type=float, default=TFLOPS,
                         help='peak of a GPU; default: %(default)s, a V100 '
                         'in fp32')
-    parser.add_argument('--utilization', '--utilisation', type=float,
-                        default=UTILIZATION,
+    parser.add_argument('--utilisation', dest='utilization', type=float,
+                        default=UTILIZATION, metavar='SHARE',
                         help='share of the peak that is reached, an '
                         'assumption; default: %(default)s')
 
@@ -39,7 +39,7 @@ def plan_from(args: argparse.Namespace) -> FlopsPlan:
     if (min(*args.size, args.tflops) <= 0
             or not 0 < args.utilization <= 1):
         raise argparse.ArgumentError(
-            None, '--size and --tflops must be positive, --utilization '
+            None, '--size and --tflops must be positive, --utilisation '
             'above 0 and at most 1')
     height, width = args.size
     return FlopsPlan(args.config, (height, width), args.tflops,

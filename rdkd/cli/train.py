@@ -3,6 +3,7 @@ import argparse
 from pathlib import Path
 
 from rdkd.cli.common import add_run_arguments, config_from
+from rdkd.runtime.resolved import spell_out
 from rdkd.runtime.status import StatusHook, outcome_kept
 from rdkd.runtime.training import TrainOptions, resolve, train
 
@@ -29,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_train_arguments(parser)
     parser.add_argument('--print', action='store_true',
                         help='print the complete config, as the run would '
-                        'use it, and do not train')
+                        'use it and with the defaults of the method, and '
+                        'do not train')
     # For the process that starts this one.
     parser.add_argument('--status', type=Path, help=argparse.SUPPRESS)
 
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         cfg = config_from(args)
         if args.print:
             resolve(cfg, options)
-            print(cfg.pretty_text)
+            print(spell_out(cfg).pretty_text)
         else:
             train(cfg, options, hooks=(
                 [StatusHook(args.status)] if args.status else []))

@@ -155,7 +155,8 @@ def measure_growth(batch: Batch) -> list[int]:
             levels = [torch.randn(
                 batch.images, CHANNELS, -(-batch.size[0] // s), -(-width // s),
                 requires_grad=True) for s in (4, 8, 16, 32, 64)]
-            fusion = ReviewFusion([CHANNELS] * len(levels))
+            fusion = ReviewFusion([CHANNELS] * len(levels), attention=True,
+                                  kv_size=16, reduction=4)
         with SavedBytes([*levels, *fusion.parameters()]) as kept:
             fusion(levels)
         saved.append(kept.bytes())

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
-from mmrazor.registry import MODELS as RAZOR_MODELS
+from mmengine.registry import init_default_scope
 
 from rdkd.data.checks import check_dataset
 from rdkd.data.coco import some
@@ -16,6 +15,7 @@ from rdkd.detectors.classes import class_counts
 from rdkd.errors import InputError
 from rdkd.io.config import load_config
 from rdkd.runtime.processes import first_process
+from rdkd.runtime.resolved import registered_class
 
 
 def _parameters(cls: type) -> set[str]:
@@ -52,8 +52,7 @@ def check_keys(model: Mapping[str, Any]) -> None:
     for name, part in parts.items():
         if part is None:
             continue
-        # MMRazor's distillers are named in its scope.
-        cls = MODELS.get(part['type']) or RAZOR_MODELS.get(part['type'])
+        cls = registered_class(part['type'])
         if cls is None:
             raise InputError(f'{name}.type: nothing is registered as '
                              f'{part["type"]!r}.')

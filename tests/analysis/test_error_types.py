@@ -1,7 +1,4 @@
 """Errors by type: each kind is made on purpose."""
-import subprocess
-import sys
-
 import pytest
 from test_changes import box, coco
 
@@ -42,13 +39,6 @@ def test_detections_in_a_crowd_are_not_false():
                  (1, 3, [50, 50, 40, 40], dict(iscrowd=1)))
     costs = error_types(truth, [*ALL[:2], box(1, 3, [50, 50, 40, 40], .99)])
     assert costs['false'] == pytest.approx(0, abs=1e-6)
-
-
-def test_importing_tide_changes_no_figure():
-    code = ('import matplotlib; before = dict(matplotlib.rcParams); '
-            'import rdkd.analysis.error_types; '
-            'assert before == dict(matplotlib.rcParams)')
-    subprocess.run([sys.executable, '-c', code], check=True)
 
 
 def test_detections_on_an_image_without_objects_are_false():

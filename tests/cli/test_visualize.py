@@ -1,22 +1,19 @@
 """The pictures of trained detectors, from the command line."""
 import re
-import runpy
-import sys
 from itertools import pairwise
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, tool, write
+from helpers import tool, write
 from mmengine.registry import MODELS
 from mmengine.runner import save_checkpoint
 
-from rdkd.analysis.heatmap import (
-    detector_attention,
-    draw_attention,
-    read_image,
-)
+from rdkd.analysis.attention import detector_attention
+from rdkd.cli import main
+from rdkd.report.attention import draw_attention
+from rdkd.report.pictures import read_image
 
 
 @pytest.fixture
@@ -59,18 +56,15 @@ def images(mini_data, tmp_path):
     return whole, odd
 
 
-def call(monkeypatch, *arguments):
-    """The tool in this process: its exit."""
-    path = ROOT / 'tools/visualize.py'
-    monkeypatch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
-    monkeypatch.syspath_prepend(str(path.parent))  # as Python does
+def call(*arguments):
+    """The command in this process: its exit."""
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(path), run_name='__main__')
+        main.main('visualize', list(map(str, arguments)))
     return stop.value.code
 
 
 def test_a_figure_for_each_image(config, detectors, checkpoints, images,
-                                 monkeypatch, tmp_path):
+                                 tmp_path):
     out = tmp_path / 'new' / 'out'
     command = ('attention', config, checkpoints[0], *images, '--with',
                f'distilled={checkpoints[1]}', '--out', out)
@@ -102,7 +96,7 @@ def test_a_figure_for_each_image(config, detectors, checkpoints, images,
             tmp_path / 'swapped.png'))) > 8).mean() > 0.1
 
     before = {file: file.read_bytes() for file in written}
-    said = call(monkeypatch, *command)
+    said = call(*command)
     assert said.startswith('error: ')
     assert 'exists already' in said
     assert '--out' in said
@@ -118,8 +112,7 @@ def test_a_checkpoint_that_does_not_fit(config, teacher_files, images,
     assert not (tmp_path / 'out').exists()
 
 
-def test_bad_input_is_one_message(config, checkpoints, images, monkeypatch,
-                                  tmp_path):
+def test_bad_input_is_one_message(config, checkpoints, images, tmp_path):
     (tmp_path / 'text.jpg').write_text('no image')
     (tmp_path / 'odd.jpg').write_text('of the same name')
     one = checkpoints[0]
@@ -130,7 +123,7 @@ def test_bad_input_is_one_message(config, checkpoints, images, monkeypatch,
             ('two checkpoints have the title RDKD', one, images[0],
              '--title', 'RDKD', '--with', f'RDKD={checkpoints[1]}'),
             ('two of the images', one, images[1], tmp_path / 'odd.jpg')):
-        said = call(monkeypatch, 'attention', config, *arguments, '--out',
+        said = call('attention', config, *arguments, '--out',
                     tmp_path / 'out')
         assert said.startswith('error: ')
         assert problem in said
@@ -138,22 +131,20 @@ def test_bad_input_is_one_message(config, checkpoints, images, monkeypatch,
 
 
 @pytest.mark.parametrize('text', ['file.pth', '=file.pth', 'title='])
-def test_malformed_with(config, checkpoints, images, monkeypatch, capsys,
-                        text):
-    assert call(monkeypatch, 'attention', config, checkpoints[0], images[0],
+def test_malformed_with(config, checkpoints, images, capsys, text):
+    assert call('attention', config, checkpoints[0], images[0],
                 '--with', text) == 2
     assert f'{text} is not TITLE=CKPT' in capsys.readouterr().err
 
 
-def test_what_a_distillation_changed(config, checkpoints, tmp_path,
-                                     monkeypatch):
+def test_what_a_distillation_changed(config, checkpoints, tmp_path):
     out = tmp_path / 'changes'
     command = ('compare', config, *checkpoints, '--teacher', config,
                checkpoints[0], '--count', 3, '--out', out)
     said = tool('visualize.py', *command)
     pictures = sorted(out.glob('*.png'))
     assert [file.name[:3] for file in pictures] == ['01_', '02_', '03_']
-    # Ground truth, alone, distilled, teacher, with gaps between.
+    # Ground truth, baseline, distilled, teacher, with gaps between.
     wide = {cv2.imread(str(file)).shape[1] for file in pictures}
     assert wide == {4 * 5 * 96 + 3 * 6}
     changes = [abs(float(became) - float(was)) for was, became in re.findall(
@@ -163,13 +154,13 @@ def test_what_a_distillation_changed(config, checkpoints, tmp_path,
     assert all(a >= b - .011 for a, b in pairwise(changes))
     rows = (out / 'errors.md').read_text().splitlines()
     assert [row.split('|')[1].strip() for row in rows] == [
-        'model', '---', 'student alone', 'distilled', 'teacher']
-    # The teacher is the student alone here.
+        'model', '---', 'baseline', 'distilled', 'teacher']
+    # The teacher is the baseline here.
     assert rows[2].split('|')[2:] == rows[4].split('|')[2:]
     assert (out / 'distilled.bbox.json').is_file()
 
-    said = call(monkeypatch, *command)
+    said = call(*command)
     assert 'exists already' in said
-    said = call(monkeypatch, *command[:2], tmp_path / 'none.pth',
+    said = call(*command[:2], tmp_path / 'none.pth',
                 checkpoints[1], '--out', tmp_path / 'other')
     assert 'none.pth' in said

@@ -1,10 +1,12 @@
 """Time and memory are measured and not guessed."""
+import os
 import subprocess
 import sys
 import time
 
 import pytest
 import torch
+from helpers import LIMIT, ROOT
 
 from rdkd.experiments.measure import SavedBytes, seconds
 
@@ -40,7 +42,8 @@ def test_the_peak_is_of_what_lived_and_not_of_what_is_left():
     # A new process: this one may hold free memory of other tests already.
     said = subprocess.run(
         [sys.executable, '-c', PEAKS], capture_output=True, text=True,
-        check=True).stdout.split()
+        check=True, timeout=LIMIT, cwd=ROOT,
+        env=dict(os.environ, PYTHONPATH=str(ROOT))).stdout.split()
     if said[-1] == 'None':
         pytest.skip('this system does not tell the peak of a process')
     large, small = map(int, said[-2:])

@@ -1,16 +1,12 @@
-"""The report: its numbers are those given, its files open by themselves."""
+"""The quickstart's report: numbers as given, files that open by themselves."""
 import json
 from html.parser import HTMLParser
 
 import cv2
 import pytest
+from browser import check_page
 
-from rdkd.report.report import (
-    Result,
-    markdown_table,
-    read_history,
-    write_report,
-)
+from rdkd.report.quickstart import Result, result_cells, write_report
 
 
 def result(name, value):
@@ -30,7 +26,7 @@ def result(name, value):
 @pytest.fixture
 def report(mini_data, tmp_path):
     coco = json.loads((mini_data / 'annotations/val.json').read_text())
-    results = [result('teacher', .4), result('student alone', .3),
+    results = [result('teacher', .4), result('baseline', .3),
                result('student + RDKD', .35)]
     write_report(
         tmp_path / 'report', 'A <title>', 'a summary', 'bash it',
@@ -47,15 +43,23 @@ class Sources(HTMLParser):
 
 
 def test_table_has_the_given_numbers():
-    lines = markdown_table([result('student', .351)]).splitlines()
-    assert lines[0].count('|') == lines[1].count('|') == lines[2].count('|')
-    assert lines[2] == '| student | 35.1 | 55.1 | 25.1 | 1.23 M | 12.3 ms |'
+    header, row = result_cells([result('student', .351)])
+    assert header[1:4] == ['mAP', 'AP50', 'AP75']
+    assert row == ['student', '35.1', '55.1', '25.1', '1.23 M', '12.3 ms']
+
+
+def test_table_of_the_folder_is_markdown(report):
+    lines = (report / 'table.md').read_text().splitlines()
+    assert [line.count('|') for line in lines] == [7] * 5
+    assert lines[1].startswith('| --- | ---: |')
+    assert lines[3].startswith('| baseline | 30.0 |')
 
 
 def test_page_holds_the_table_and_only_files_beside_it(report):
     page = (report / 'index.html').read_text()
     assert '<td>35.0</td>' in page
     assert 'A &lt;title&gt;' in page
+    assert 'ground truth, baseline, student + RDKD.' in page
     parser = Sources()
     parser.found = []
     parser.feed(page)
@@ -71,13 +75,6 @@ def test_pictures_show_three_panels_side_by_side(report):
         assert height > 64
 
 
-def test_history_of_an_interrupted_run(tmp_path):
-    for folder, rows in (('1', [dict(step=1, loss=4.), dict(step=2, loss=9.)]),
-                         ('2', [dict(step=2, loss=3.),
-                                {'step': 1, 'coco/bbox_mAP': .5}])):
-        log = tmp_path / folder / 'vis_data/scalars.json'
-        log.parent.mkdir(parents=True)
-        log.write_text('\n'.join(map(json.dumps, rows)))
-    curve, losses = read_history(tmp_path)
-    assert curve == [(1, .5)]
-    assert losses == {'loss': [(1, 4.), (2, 3.)]}
+def test_the_page_in_a_browser(report):
+    pictures = len(list(report.glob('*.png')))
+    assert 'A <title>' in check_page(report / 'index.html', pictures)
