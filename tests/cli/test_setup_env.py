@@ -2,6 +2,7 @@
 and keeps the stacks apart.  Making an environment for real is what CI does
 before any test."""
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -81,7 +82,17 @@ def test_no_python_at_all(tmp_path):
     assert 'Python 3.10, 3.11 or 3.12 was not found' in done.stderr
 
 
-@pytest.mark.skipif(not (VENV / 'rdkd-setup.json').is_file(),
+def set_up_here():
+    """Whether this environment is of this checkout's tools/env.sh.
+
+    That of another checkout would be set up anew, for this one.
+    """
+    stamp = VENV / 'rdkd-setup.json'
+    return stamp.is_file() and json.loads(
+        stamp.read_text()).get('root') == str(ROOT)
+
+
+@pytest.mark.skipif(not set_up_here(),
                     reason='not in an environment of tools/env.sh')
 def test_a_second_run_does_nothing():
     stack = VENV.name.removeprefix('.venv-') if '-' in VENV.name else 'onedl'

@@ -4,6 +4,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
 from rdkd.io.checkpoint import load_checkpoint_file
+from rdkd.runtime.defaults import complete
 from rdkd.runtime.deploy_hook import DeployHook
 
 
@@ -12,7 +13,7 @@ def run(cfg, folder, **changes):
     cfg.experiment_name = folder.name
     cfg.train_cfg.val_interval = 1
     cfg.merge_from_dict(changes)
-    runner = Runner.from_cfg(cfg)
+    runner = Runner.from_cfg(complete(cfg))
     runner.train()
     return runner
 
@@ -48,7 +49,7 @@ def test_the_newest_student_and_the_best(rdkd_cfg, student_cfg, tmp_path):
 
 
 def test_with_ema_the_averaged_student_ships(rdkd_cfg, tmp_path):
-    rdkd_cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
+    rdkd_cfg.custom_hooks = [dict(type='EMAHook', momentum=0.5)]
     runner = run(rdkd_cfg, tmp_path)
     latest, trained = (load_checkpoint_file(str(tmp_path / name)) for name in (
         'student_latest.pth', 'epoch_2.pth'))
@@ -92,5 +93,5 @@ def test_a_resumed_run_knows_its_best(rdkd_cfg, tmp_path):
 def test_a_validation_alone_writes_nothing(rdkd_cfg, tmp_path):
     rdkd_cfg.work_dir = str(tmp_path)
     rdkd_cfg.experiment_name = 'validation'
-    Runner.from_cfg(rdkd_cfg).val()
+    Runner.from_cfg(complete(rdkd_cfg)).val()
     assert not list(tmp_path.glob('student_*'))

@@ -1,4 +1,4 @@
-"""Promise 8: a run that was interrupted ends as one that was not."""
+"""A run that was interrupted ends as one that was not."""
 import copy
 
 import pytest
@@ -8,6 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from rdkd.io.checkpoint import load_checkpoint_file
+from rdkd.runtime.defaults import complete
 from rdkd.runtime.resume import set_resume
 
 
@@ -32,6 +33,7 @@ def four_epochs(cfg, work_dir, interrupt=None):
     for scheduler in cfg.param_scheduler[1:]:
         scheduler.update(T_max=4, end=4)
     cfg.default_hooks.checkpoint.max_keep_ckpts = 4
+    complete(cfg)
     if interrupt is not None:
         cfg.custom_hooks.append(dict(type='InterruptHook', epoch=interrupt))
     set_resume(cfg, 'auto')
