@@ -3,8 +3,10 @@
 Importing it registers everything with MMEngine.  Where OpenMMLab's packages
 are missing, :mod:`rdkd.functional` works by itself.
 """
+import contextlib
 import importlib
 import importlib.util
+import sys
 import warnings
 from typing import NoReturn
 
@@ -46,12 +48,15 @@ if _absent:
             raise AttributeError(name)
         raise ImportError(_message)
 else:
-    from rdkd.compat.mmrazor import import_mmrazor
+    # The fork of MMDetection prints a note when it is imported; standard
+    # output is for what was asked for (`rdkd train CONFIG --print`).
+    with contextlib.redirect_stdout(sys.stderr):
+        from rdkd.compat.mmrazor import import_mmrazor
 
-    import_mmrazor()
-    from rdkd.compat.mmengine import install
+        import_mmrazor()
+        from rdkd.compat.mmengine import install
 
-    install()
-    for _name in _REGISTERED:
-        importlib.import_module(_name)
-    from rdkd.runtime.plan import distillation_config
+        install()
+        for _name in _REGISTERED:
+            importlib.import_module(_name)
+        from rdkd.runtime.plan import distillation_config
