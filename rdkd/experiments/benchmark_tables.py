@@ -93,7 +93,7 @@ def plot_steps(times: Times, file: Path) -> None:
     axes = figure.subplots()
     axes.boxplot(list(values.values()), orientation='horizontal',
                  tick_labels=list(values))
-    axes.axvline(1, color='grey', linewidth=0.8)
+    axes.axvline(1, color='gray', linewidth=0.8)
     axes.invert_yaxis()
     axes.set_xlabel(f'time of a training step, {base} = 1')
     figure.tight_layout()

@@ -86,7 +86,7 @@ def test_a_figure_for_each_image(config, detectors, checkpoints, images,
         assert picture.shape[1] > 6 * 250
         # Other machines' threads may round a pixel otherwise.
         assert (np.abs(picture - expected) > 8).mean() < 1e-3
-        # The models' rows are not the same, and they are in colour.
+        # The models' rows are not the same, and they are in color.
         assert picture.max(axis=2).std() > 10
         assert np.ptp(picture, axis=2).mean() > 30
         swapped = draw_attention(

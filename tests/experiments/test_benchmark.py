@@ -98,7 +98,8 @@ def test_what_rdkd_saves_grows_with_the_area_and_not_faster():
             levels = [torch.empty(1, 256, 800 // s, width // s,
                                   requires_grad=True)
                       for s in (4, 8, 16, 32)]
-            fusion = ReviewFusion([256] * 4)
+            fusion = ReviewFusion([256] * 4, attention=True, kv_size=16,
+                                  reduction=4)
             with SavedBytes([*levels, *fusion.parameters()]) as saved:
                 fusion(levels)
         kept.append(saved.bytes())
