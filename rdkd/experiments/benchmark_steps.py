@@ -84,20 +84,23 @@ def objectives_of(bench: Bench, distiller: Mapping[str, Any], method: str
     Args:
         bench (Bench): With the config's objectives.
         distiller (Mapping): The config's, of RDKD.
-        method (str): ``'rdkd'``, ``'rdkd exact'`` or one of :data:`PEERS`.
+        method (str): One of :data:`METHODS` that distills.
 
     Returns:
         dict[str, Objective]: By the prefix of their losses.
     """
+    peer = method.removesuffix(' mmrazor')
     algorithm = bench.algorithm
     if method == 'rdkd':
         return algorithm.active_objectives()
     objective = build_objective(
         {**distiller, 'kv_size': None} if method == 'rdkd exact' else
-        dict(type='LevelDistiller', preset=PEERS[method]))
+        dict(type='LevelDistiller', preset=PEERS[peer]))
     objective.prepare(algorithm.student, bench.plain)
     objective.init_weights()
     objective.to(bench.device).train()
+    if peer != method:  # MMRazor knows no other objective of the config
+        return dict(distill=objective)
     return {**algorithm.active_objectives(), 'distill': objective}
 
 
@@ -125,12 +128,10 @@ def method_of(bench: Bench, distiller: Mapping[str, Any], name: str
                 teacher.extract_feat(inputs)
             return baseline()
         return Method(floor)
-    whole = name.endswith(' mmrazor')
-    objectives = objectives_of(bench, distiller,
-                               name.removesuffix(' mmrazor'))
+    objectives = objectives_of(bench, distiller, name)
     learning = [parameter for objective in objectives.values()
                 for parameter in objective.parameters()]
-    if whole:
+    if name.endswith(' mmrazor'):
         return Method(lambda: whole_teacher_losses(bench, objectives),
                       learning)
     return Method(lambda: distillation_losses(

@@ -126,6 +126,19 @@ def test_methods_share_student_and_teacher_and_leave_the_config_s(rdkd_cfg):
     assert 'distill.loss_fg_s8' in totals['rdkd']
 
 
+def test_mmrazors_rows_have_nothing_but_its_loss(rdkd_cfg):
+    """MMRazor knows no loss between heads, the other rows have the config's.
+    """
+    rdkd_cfg.model.response = dict(type='ResponseLoss')
+    distiller = rdkd_cfg.model.distiller.to_dict()
+    bench = build_bench(rdkd_cfg, Batch((64, 96)))
+    heads = {name: any(key.startswith('response.') for key in
+                       method_of(bench, distiller, name).losses())
+             for name in ('rdkd', 'rdkd exact', 'cwd', 'cwd mmrazor')}
+    assert heads == {'rdkd': True, 'rdkd exact': True, 'cwd': True,
+                     'cwd mmrazor': False}
+
+
 def test_a_round_for_nothing_comes_first_and_names_take_turns():
     calls = []
     works = {name: lambda name=name: calls.append(name) for name in 'ab'}
