@@ -10,7 +10,9 @@ from pathlib import Path
 
 import torch
 import torch.multiprocessing as mp
+from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS, init_default_scope
+from mmengine.structures import InstanceData
 
 from rdkd.layers.review import ReviewFusion
 from rdkd.objectives.decoupled_pyramid_loss import DecoupledPyramidLoss
@@ -144,3 +146,44 @@ def review_fusion(channels, attention=True, kv_size=16, reduction=4):
 def pyramid_loss(fg_weight=1.0, bg_weight=0.5, pyramid=True,
                  standardize=True):
     return DecoupledPyramidLoss(fg_weight, bg_weight, pyramid, standardize)
+
+
+def draw(*shape, seed=0, dtype=torch.float64, scale=1.0):
+    """The same normal random numbers every time."""
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(*shape, generator=generator, dtype=dtype)
+
+
+def sample(boxes, img_shape=(64, 64), batch_shape=(64, 64), ignored=None):
+    """An image's sample with boxes ``x1 y1 x2 y2`` of class 0."""
+    data = DetDataSample(metainfo=dict(img_shape=img_shape,
+                                       batch_input_shape=batch_shape))
+    data.gt_instances = InstanceData(
+        bboxes=torch.tensor(boxes).reshape(-1, 4),
+        labels=torch.zeros(len(boxes), dtype=torch.long))
+    if ignored is not None:
+        data.ignored_instances = InstanceData(
+            bboxes=torch.tensor(ignored).reshape(-1, 4))
+    return data
+
+
+def assert_weight_zero_is_the_baseline(plain_cfg, cfg, batch):
+    """Losses, gradients, weights and random state, bit by bit."""
+    distilled = build(cfg, loss_weight=0)
+    after_build = torch.get_rng_state()
+    torch.manual_seed(0)
+    plain = MODELS.build(plain_cfg.model)
+    plain.init_weights()
+    plain.train()
+    assert torch.equal(after_build, torch.get_rng_state())
+    ours = steps(distilled, batch, 3)
+    state = torch.get_rng_state()
+    torch.set_rng_state(after_build)
+    theirs = steps(plain, batch, 3)
+    assert torch.equal(state, torch.get_rng_state())
+    for one, other in zip(ours, theirs, strict=True):
+        assert {k.removeprefix('student.'): v for k, v in one.items()} == other
+    for (key, p), q in zip(plain.named_parameters(),
+                           distilled.student.parameters(), strict=True):
+        assert torch.equal(p, q), key
+        assert torch.equal(p.grad, q.grad), key

@@ -5,7 +5,7 @@ import gc
 import weakref
 
 import torch
-from helpers import build, steps
+from helpers import assert_weight_zero_is_the_baseline, build, steps
 from mmengine.registry import MODELS
 
 from rdkd.io.checkpoint import detector_state_dict
@@ -28,27 +28,7 @@ def test_the_student_ships_clean(rdkd_cfg, student_cfg, batch):
 
 
 def test_weight_zero_is_the_baseline(rdkd_cfg, student_cfg, batch):
-    """Losses, gradients, weights and random state, bit by bit."""
-    distilled = build(rdkd_cfg, loss_weight=0)
-    after_build = torch.get_rng_state()
-    torch.manual_seed(0)
-    plain = MODELS.build(student_cfg.model)
-    plain.init_weights()
-    plain.train()
-    assert torch.equal(after_build, torch.get_rng_state())
-
-    ours = steps(distilled, batch, 3)
-    state = torch.get_rng_state()
-    torch.manual_seed(0)
-    torch.set_rng_state(after_build)
-    theirs = steps(plain, batch, 3)
-    assert torch.equal(state, torch.get_rng_state())
-    for one, other in zip(ours, theirs, strict=True):
-        assert {k.removeprefix('student.'): v for k, v in one.items()} == other
-    for (key, p), q in zip(plain.named_parameters(),
-                           distilled.student.parameters(), strict=True):
-        assert torch.equal(p, q), key
-        assert torch.equal(p.grad, q.grad), key
+    assert_weight_zero_is_the_baseline(student_cfg, rdkd_cfg, batch)
 
 
 def test_a_distilled_student_starts_where_the_baseline_does(

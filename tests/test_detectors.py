@@ -3,7 +3,13 @@ import copy
 
 import pytest
 import torch
-from helpers import ROOT, build, digest, steps
+from helpers import (
+    ROOT,
+    assert_weight_zero_is_the_baseline,
+    build,
+    digest,
+    steps,
+)
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from mmengine.runner import save_checkpoint
@@ -32,23 +38,7 @@ def pair(request, tmp_path):
 
 def test_weight_zero_is_the_baseline(pair, batch):
     """Random numbers too: Faster R-CNN samples its regions."""
-    plain_cfg, cfg = pair
-    distilled = build(cfg, loss_weight=0)
-    after_build = torch.get_rng_state()
-    torch.manual_seed(0)
-    plain = MODELS.build(plain_cfg.model)
-    plain.init_weights()
-    plain.train()
-    ours = steps(distilled, batch, 3)
-    state = torch.get_rng_state()
-    torch.set_rng_state(after_build)
-    theirs = steps(plain, batch, 3)
-    assert torch.equal(state, torch.get_rng_state())
-    for one, other in zip(ours, theirs, strict=True):
-        assert {k.removeprefix('student.'): v for k, v in one.items()} == other
-    for (key, p), q in zip(plain.named_parameters(),
-                           distilled.student.parameters(), strict=True):
-        assert torch.equal(p, q), key
+    assert_weight_zero_is_the_baseline(*pair, batch)
 
 
 def test_a_frozen_teacher_and_a_clean_student(pair, batch):

@@ -2,7 +2,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import pyramid_loss
+from helpers import draw, pyramid_loss
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,11 +10,6 @@ from rdkd.experiments.measure import SavedBytes
 from rdkd.functional.distance import region_distance
 from rdkd.functional.scales import region_scales
 from rdkd.functional.standardization import standardize
-
-
-def draw(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
 def random_weights(n, r, h, w, seed=0):

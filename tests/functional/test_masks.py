@@ -3,10 +3,9 @@ import math
 
 import pytest
 import torch
+from helpers import sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
 
 from rdkd.detectors.samples import batch_masks
 from rdkd.functional.masks import boxes_to_mask
@@ -22,18 +21,6 @@ def literal_mask(boxes, image_size, map_size):
                                 math.ceil(x2 * x_scale)):
                 mask[row, column] = True
     return mask
-
-
-def sample(boxes, img_shape, batch_shape=None, ignored=None):
-    data = DetDataSample(metainfo=dict(
-        img_shape=img_shape, batch_input_shape=batch_shape or img_shape))
-    data.gt_instances = InstanceData(
-        bboxes=torch.tensor(boxes).reshape(-1, 4),
-        labels=torch.zeros(len(boxes), dtype=torch.long))
-    if ignored is not None:
-        data.ignored_instances = InstanceData(
-            bboxes=torch.tensor(ignored).reshape(-1, 4))
-    return data
 
 
 @st.composite

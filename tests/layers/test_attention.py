@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+from helpers import draw
 from torch.autograd.graph import saved_tensors_hooks
 
 from rdkd.functional.attention import channel_attention, position_attention
@@ -33,11 +34,6 @@ def literal_channel(x):
             weights = weights / weights.sum()
             out[n, i] = (weights[:, None, None] * x[n]).sum(dim=0)
     return out
-
-
-def draw(*shape, dtype=torch.float64, scale=1.0):
-    generator = torch.Generator().manual_seed(0)
-    return scale * torch.randn(*shape, generator=generator, dtype=dtype)
 
 
 def test_position_attention_is_the_written_out_equation():

@@ -4,11 +4,9 @@ import math
 
 import pytest
 import torch
-from helpers import build, steps
-from mmdet.structures import DetDataSample
+from helpers import build, draw, sample, steps
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
-from mmengine.structures import InstanceData
 
 from rdkd.objectives.fgd import (
     FGDDistiller,
@@ -16,19 +14,6 @@ from rdkd.objectives.fgd import (
     spatial_and_channel_attention,
     weighted_squared_error,
 )
-
-
-def draw(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, generator=generator, dtype=torch.float64)
-
-
-def sample(boxes, img_shape=(64, 64), batch_shape=(64, 64)):
-    data = DetDataSample(metainfo=dict(img_shape=img_shape,
-                                       batch_input_shape=batch_shape))
-    data.gt_instances = InstanceData(
-        bboxes=torch.tensor(boxes).reshape(-1, 4))
-    return data
 
 
 def literal_attention(x, temperature):
