@@ -1,7 +1,7 @@
 """Write the student of a training checkpoint for deployment.
 
 The result loads into the student's plain MMDetection config and holds neither
-the teacher nor what was learnt only to distill.
+the teacher nor what was learned only to distill.
 """
 import argparse
 from pathlib import Path

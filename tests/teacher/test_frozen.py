@@ -39,7 +39,7 @@ def test_the_teacher_follows_to(rdkd_cfg):
     assert all(p.device.type == 'meta' for p in teachers())
 
 
-def test_initialisation_leaves_the_teacher_alone(rdkd_cfg,
+def test_initialization_leaves_the_teacher_alone(rdkd_cfg,
                                                            teacher_files):
     model = build(rdkd_cfg)
     loaded = build_teacher(*map(str, teacher_files))
