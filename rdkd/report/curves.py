@@ -27,7 +27,8 @@ def draw_curves(curves: Mapping[str, Curve], losses: Mapping[str, Curve],
             epochs, values = zip(*curve, strict=True)
             left.plot(epochs, 100 * np.array(values), 'o-', label=title)
     left.set(xlabel='epoch', ylabel='mAP', ylim=(0, None))
-    left.legend()
+    if left.lines:  # a model that detects nothing has no mAP
+        left.legend()
     left.grid(alpha=.3)
     for name, points in sorted(losses.items()):
         if name.startswith('distill.'):

@@ -23,13 +23,19 @@ def own_data(mini_data, tmp_path):
     return root
 
 
+def hear_interrupts():
+    """As in a terminal: a job of a background shell ignores them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(root):
     """Start it in the folder that the data is in."""
     return subprocess.Popen(
         [sys.executable, str(ROOT / 'tools/quickstart.py'), '--data',
          root.name, '--epochs', '1', '--size', '96', '--seed', '5'],
         cwd=root.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, env=dict(os.environ, OMP_NUM_THREADS='1'))
+        text=True, env=dict(os.environ, OMP_NUM_THREADS='1'),
+        preexec_fn=hear_interrupts)
 
 
 def said_by(process):
