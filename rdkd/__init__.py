@@ -46,12 +46,15 @@ if _absent:
             raise AttributeError(name)
         raise ImportError(_message)
 else:
+    from rdkd.compat import operators
+
+    operators.install()
     from rdkd.compat.mmrazor import import_mmrazor
 
     import_mmrazor()
-    from rdkd.compat.mmengine import install
+    from rdkd.compat import mmengine
 
-    install()
+    mmengine.install()
     for _name in _REGISTERED:
         importlib.import_module(_name)
     from rdkd.runtime.plan import distillation_config

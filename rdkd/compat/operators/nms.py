@@ -110,8 +110,8 @@ def nms_indices(boxes: Tensor, scores: Tensor, threshold: float,
     areas = (x2 - x1 + offset) * (y2 - y1 + offset)
     boxes = torch.stack([x1, y1, x2, y2, areas])
     overlap = _overlap(boxes[:, :_LEADERS], boxes, threshold, offset)
-    among = overlap[:, :_LEADERS].nonzero()
-    leaders = _survivors(*among.unbind(1), len(overlap))
+    first, second = overlap[:, :_LEADERS].nonzero().unbind(1)
+    leaders = _survivors(first, second, len(overlap))
     rest = ~overlap[leaders].any(0)
     rest[:_LEADERS] = False
     kept = [order[:_LEADERS][leaders]]

@@ -36,7 +36,7 @@ def _pixels(axis: Axis, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """
     pixel, weight = corners(axis.at, size)
     weight = weight * axis.used.unsqueeze(-1)
-    weight = weight / axis.count.clamp(min=1)[:, None, None, None]
+    weight = weight / axis.number.clamp(min=1)[:, None, None, None]
     pixel, weight = pixel.flatten(2), weight.flatten(2)
     # Neighboring samples share pixels: the slot of a pixel is its distance
     # from the first, or its own place where one is too far away.
@@ -104,7 +104,8 @@ def roi_align(features: Tensor, rois: Tensor, grid: Grid) -> Tensor:
         Tensor: Shape (N, C, rows, columns), the maps' dtype.  Samples more
         than a pixel off the map count as 0.
     """
-    pixel, weight, counts = _terms(exact(rois), grid, features.shape[2:])
+    height, width = features.shape[2:]
+    pixel, weight, counts = _terms(exact(rois), grid, (height, width))
     table = exact(features).permute(0, 2, 3, 1).flatten(0, 2)
     table = table.contiguous()
     sums = F.embedding_bag(

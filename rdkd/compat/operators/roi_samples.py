@@ -27,12 +27,12 @@ class Axis(NamedTuple):
     Attributes:
         at (Tensor): Coordinates of shape (N, bins, samples).
         used (Tensor): Which of the samples there are, (N, 1, samples).
-        count (Tensor): How many there are, (N,).
+        number (Tensor): How many there are, (N,).
     """
 
     at: Tensor
     used: Tensor
-    count: Tensor
+    number: Tensor
 
 
 def sample_axis(start: Tensor, end: Tensor, bins: int, grid: Grid) -> Axis:

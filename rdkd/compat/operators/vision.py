@@ -4,6 +4,8 @@ import importlib
 import warnings
 from types import ModuleType
 
+import torch
+
 
 @functools.cache
 def vision() -> ModuleType | None:
@@ -14,7 +16,10 @@ def vision() -> ModuleType | None:
         one that was built for another torch; the latter is said once.
     """
     try:
-        return importlib.import_module('torchvision.ops')
+        found = importlib.import_module('torchvision.ops')
+        # Without its C++ part it may be imported all the same.
+        torch.ops.torchvision.nms  # noqa: B018
+        return found
     except ModuleNotFoundError as error:
         if (error.name or '').split('.')[0] == 'torchvision':
             return None
