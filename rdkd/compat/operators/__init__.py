@@ -86,6 +86,8 @@ def install() -> bool:
                 f'MMCV\'s compiled operators cannot be loaded ({error}): '
                 'rdkd.compat.operators takes their place. Compile them '
                 'again for this torch to get them back.', stacklevel=2)
-        sys.modules[_NAME] = _Operators()
+        package, _, child = _NAME.partition('.')
+        operators = sys.modules[_NAME] = _Operators()
+        setattr(sys.modules[package], child, operators)
         return True
     return False

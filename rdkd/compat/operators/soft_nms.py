@@ -9,7 +9,9 @@ def _decay(iou: Tensor, threshold: float, sigma: float, method: int
            ) -> Tensor:
     """Give what scores are multiplied by, (N,)."""
     if method not in (_NAIVE, _LINEAR):
-        return (-(iou * iou) / sigma).exp()
+        # Equal boxes must get equal factors, wherever they lie in a tensor:
+        # of float32 the last bit depends on that.
+        return (-(iou * iou) / sigma).double().exp().to(iou.dtype)
     lower = torch.zeros_like(iou) if method == _NAIVE else 1 - iou
     return torch.where(iou >= threshold, lower, 1)
 
@@ -41,9 +43,10 @@ def soft_nms(boxes: Tensor, scores: Tensor, threshold: float, sigma: float,
     taken, at = [], []
     while len(found):
         best = int(found[:, 4].argmax())
-        box, area = found[best].clone(), areas[best]
+        box, area, index = (
+            values[best].clone() for values in (found, areas, indices))
         taken.append(box)
-        at.append(indices[best].clone())
+        at.append(index)
         # MMCV puts the first box into the place of the taken one: it decides
         # which of equal scores is next.
         for values in (found, areas, indices):
