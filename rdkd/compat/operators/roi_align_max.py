@@ -30,7 +30,7 @@ def _largest(table: Tensor, rois: Tensor, grid: Grid, size: tuple[int, int]
     values = F.embedding_bag(
         pixel.flatten(0, 4).flatten(1), table, mode='sum',
         per_sample_weights=weight.flatten(0, 4).flatten(1).to(table.dtype))
-    values = values.view(*pixel.shape[:5], -1)
+    values = values.view(*pixel.shape[:5], table.shape[1])
     values = values.masked_fill(~used.unsqueeze(-1), -torch.inf)
     values = F.pad(values.flatten(3, 4), (0, 0, 1, 0), value=_LOWEST)
     largest, index = values.max(3)
