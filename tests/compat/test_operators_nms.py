@@ -69,8 +69,8 @@ def test_no_boxes_equal_boxes_and_half_precision():
     none = nms_indices(torch.zeros(0, 4), torch.zeros(0), 0.5)
     assert none.dtype == torch.long and none.shape == (0,)
     box = torch.tensor([[0, 0, 4, 4]]).float()
-    assert nms_indices(box.repeat(500, 1), torch.ones(500), 0.5).tolist() == [
-        0]
+    kept = nms_indices(box.repeat(500, 1), torch.ones(500), 0.5)
+    assert len(kept) == 1
     # Boxes of no area overlap nothing.
     assert len(nms_indices(torch.ones(300, 4), torch.ones(300), 0.5)) == 300
     boxes, scores = boxes_of(1, 50)

@@ -42,7 +42,10 @@ def soft_nms(boxes: Tensor, scores: Tensor, threshold: float, sigma: float,
     indices = torch.arange(len(found), device=found.device)
     taken, at = [], []
     while len(found):
-        best = int(found[:, 4].argmax())
+        # Boxes of no area can have no score any more (0 / 0): MMCV takes one
+        # only when it comes to it.
+        rank = found[:, 4].nan_to_num(nan=-torch.inf)
+        best = int(rank.argmax()) if found[0, 4] == found[0, 4] else 0
         box, area, index = (
             values[best].clone() for values in (found, areas, indices))
         taken.append(box)
