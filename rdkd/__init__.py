@@ -51,12 +51,12 @@ else:
     # The fork of MMDetection prints a note when it is imported; standard
     # output is for what was asked for (`rdkd train CONFIG --print`).
     with contextlib.redirect_stdout(sys.stderr):
+        from rdkd.compat import mmengine, operators
         from rdkd.compat.mmrazor import import_mmrazor
 
+        operators.install()
         import_mmrazor()
-        from rdkd.compat.mmengine import install
-
-        install()
+        mmengine.install()
         for _name in _REGISTERED:
             importlib.import_module(_name)
         from rdkd.runtime.plan import distillation_config
