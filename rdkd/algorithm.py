@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rdkd.compat.compiled import compile_forward
 from rdkd.detectors.inherit import inherit_neck_and_heads
 from rdkd.detectors.random_state import isolated_random_state
+from rdkd.errors import InputError
 from rdkd.objectives.base import Objective, watching
 from rdkd.objectives.build import build_objective
 from rdkd.teacher.frozen import Teacher
@@ -22,6 +23,20 @@ from rdkd.teacher.normalization import Normalization
 
 def _counts(parts: Mapping[str, int]) -> str:
     return ', '.join(f'{part} ({n})' for part, n in parts.items()) or 'none'
+
+
+def _checked_names(objectives: Mapping[str, Any], response: bool
+                   ) -> Mapping[str, Any]:
+    """Refuse names of objectives whose losses would mix with others."""
+    taken = {'student', 'distill', *(['response'] if response else []),
+             *dir(nn.ModuleDict)}
+    for name in objectives:
+        if name in taken or not name.isidentifier():
+            raise InputError(
+                f'`objectives` has the name {name!r}, which is taken or is '
+                'no name of a module: its losses are logged as NAME.*. '
+                'Choose another one.')
+    return objectives
 
 
 def distillation_losses(student: BaseModel, teacher: Teacher,
@@ -107,21 +122,22 @@ class DetectorDistillation(BaseAlgorithm):
                  objectives: Mapping[str, Mapping[str, Any]] | None = None,
                  teacher_dtype: str | None = None,
                  compile: bool = False) -> None:
+        more = {**({'response': response} if response else {}),
+                **_checked_names(objectives or {}, response is not None)}
         super().__init__(MODELS.build(architecture),
                          data_preprocessor and MODELS.build(data_preprocessor))
         with isolated_random_state(torch.device('cpu')):
             self.teacher = Teacher(teacher, teacher_ckpt, teacher_dtype)
             self.distiller = build_objective(distiller)
             self.objectives = nn.ModuleDict({
-                name: build_objective(each) for name, each in dict(
-                    dict(response=response) if response else {},
-                    **objectives or {}).items()})
+                name: build_objective(each) for name, each in more.items()})
             for objective in self.named_objectives().values():
                 objective.prepare(self.student, self.teacher.model)
         self.teacher.serve(self.active_objectives(), compile)
         if compile:
-            for name, part in self.distiller.connectors.items():
-                compile_forward(part, f'distiller\'s {name}')
+            for prefix, objective in self.active_objectives().items():
+                for name, part in objective.learned_parts().items():
+                    compile_forward(part, f'{name} of {prefix}')
         self.given = Normalization.of(self.data_preprocessor)
         self.inherit = inherit
         self.student_ckpt = student_ckpt

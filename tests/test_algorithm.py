@@ -4,10 +4,14 @@ import copy
 import gc
 import weakref
 
+import pytest
 import torch
 from helpers import assert_weight_zero_is_the_baseline, build, steps
+from mmengine.config import ConfigDict
 from mmengine.registry import MODELS
 
+from rdkd.compat.compiled import Compiled
+from rdkd.errors import InputError
 from rdkd.io.checkpoint import detector_state_dict
 
 
@@ -98,3 +102,25 @@ def test_nothing_of_a_step_is_kept(rdkd_cfg, batch):
     del losses
     gc.collect()
     assert not [each for each in kept if each() is not None]
+
+
+@pytest.mark.parametrize('name', ['distill', 'student', 'keys', 'a.b'])
+def test_an_objective_s_name_is_its_own(rdkd_cfg, name):
+    rdkd_cfg.model.objectives = ConfigDict(
+        {name: dict(type='FGDDistiller')})
+    with pytest.raises(InputError, match=f'the name {name!r}'):
+        build(rdkd_cfg)
+
+
+def test_any_objective_may_be_compiled(rdkd_cfg, monkeypatch):
+    monkeypatch.setattr(torch, 'compile', lambda function: function)
+    rdkd_cfg.model.update(
+        compile=True, distiller=dict(type='ResponseLoss', _delete_=True),
+        objectives=dict(focal=dict(type='FGDDistiller')))
+    rdkd_cfg.model.distiller.pop('_delete_')
+    for key in list(rdkd_cfg.model.distiller):
+        if key != 'type':
+            rdkd_cfg.model.distiller.pop(key)
+    model = build(rdkd_cfg)
+    for part in model.objectives['focal'].connectors.values():
+        assert isinstance(part.forward, Compiled)

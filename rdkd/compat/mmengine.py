@@ -18,7 +18,7 @@ from typing import Any
 
 from mmengine import hub
 from mmengine.config import Config
-from mmengine.fileio import register_backend
+from mmengine.fileio import io, register_backend
 from mmengine.fileio.backends import registry_utils
 from mmengine.runner import CheckpointLoader
 
@@ -27,6 +27,13 @@ from rdkd.io.checkpoint import load_from_url, load_local, refuse_store
 from rdkd.io.config import PREFIX, shipped_config
 from rdkd.io.model_zoo import ZOOS, load_from_zoo
 
+#: By the beginnings of the names that they load.
+_LOADERS: dict[Any, Any] = {
+    ('', ): load_local,
+    ('http://', 'https://'): load_from_url,
+    ('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'): refuse_store,
+    tuple(f'{zoo}://' for zoo in ZOOS): load_from_zoo,
+}
 #: What was there before, to be put back.
 _before: dict[str, Any] = {}
 
@@ -53,12 +60,7 @@ def install() -> None:
     _before.update(
         schemes=dict(CheckpointLoader._schemes),
         get_cfg_path=Config._get_cfg_path, get_config=hub.get_config)
-    for prefixes, loader in (
-            ('', load_local),
-            (('http://', 'https://'), load_from_url),
-            (('pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://'),
-             refuse_store),
-            ([f'{zoo}://' for zoo in ZOOS], load_from_zoo)):
+    for prefixes, loader in _LOADERS.items():
         CheckpointLoader.register_scheme(prefixes=prefixes, loader=loader,
                                          force=True)
     register_backend('atomic', AtomicLocalBackend, force=True)
@@ -71,8 +73,16 @@ def uninstall() -> None:
     """Put everything back."""
     if not _before:
         return
-    CheckpointLoader._schemes = _before['schemes']
+    schemes = _before['schemes']
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if loader in _LOADERS.values():
+            del CheckpointLoader._schemes[prefix]
+            if prefix in schemes:
+                CheckpointLoader.register_scheme(prefix, schemes[prefix])
     registry_utils.backends.pop('atomic')
+    for key, backend in list(io.backend_instances.items()):
+        if isinstance(backend, AtomicLocalBackend):
+            del io.backend_instances[key]
     Config._get_cfg_path = staticmethod(_before['get_cfg_path'])
     for module in (hub, hub.hub):
         module.get_config = _before['get_config']

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 from mmengine.model import BaseModel, BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from rdkd.detectors.capture import outputs_of
 
@@ -52,6 +52,10 @@ class Objective(BaseModule):
         Raises:
             InputError: If they have nothing that could be compared.
         """
+
+    def learned_parts(self) -> Mapping[str, nn.Module]:
+        """Modules that learn, by name: what ``compile`` may compile."""
+        return {}
 
     def teacher_levels(self) -> set[int] | None:
         """Positions of the teacher's neck levels that are read; None: all."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmengine.model import BaseModel, BaseModule
 from mmengine.registry import MODELS, DefaultScope
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from rdkd.errors import InputError
@@ -36,17 +36,30 @@ class RecordedObjective(Objective):
     """
 
     def __init__(self, distiller: BaseModule) -> None:
-        super().__init__()
-        # In a tuple it is no submodule itself: its connectors and losses keep
-        # the names in a checkpoint that they have under MMRazor's algorithm.
+        super().__init__(getattr(distiller, 'loss_weight', 1.0))
+        # In a tuple it is no submodule itself, and what it holds is held here
+        # too: connectors, losses and its own parameters keep the names in a
+        # checkpoint that they have under MMRazor's algorithm.
         self._wrapped = (distiller, )
-        for name, child in distiller.named_children():
-            self.add_module(name, child)
+        self._modules = distiller._modules
+        self._parameters = distiller._parameters
+        self._buffers = distiller._buffers
+        self._non_persistent_buffers_set = (
+            distiller._non_persistent_buffers_set)
 
     @property
     def distiller(self) -> Any:
         """The distiller itself."""
         return self._wrapped[0]
+
+    def train(self, mode: bool = True) -> 'RecordedObjective':
+        """Set the mode of the distiller too, which may ask for its own."""
+        self.distiller.training = mode
+        return super().train(mode)
+
+    def learned_parts(self) -> Mapping[str, nn.Module]:
+        """Its connectors."""
+        return dict(self.distiller.connectors)
 
     def init_weights(self) -> None:
         """Initialize its connectors and losses as it would."""

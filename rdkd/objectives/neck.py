@@ -1,5 +1,5 @@
 """Objectives that compare the neck levels which two detectors share."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -53,6 +53,10 @@ class NeckDistiller(Objective):
 
     def build(self, student: Sequence[int], teacher: Sequence[int]) -> None:
         """Build what learns, for levels of these channels, fine to coarse."""
+
+    def learned_parts(self) -> Mapping[str, nn.Module]:
+        """The connectors."""
+        return dict(self.connectors)
 
     def teacher_levels(self) -> set[int] | None:
         """Positions of the shared levels in the teacher's neck."""

@@ -9,6 +9,35 @@ from rdkd.errors import InputError
 Presets = Mapping[str, Mapping[str, Any]]
 
 
+def expand(presets: Presets, name: str, given: Mapping[str, Any], owner: str
+           ) -> dict[str, Any]:
+    """The arguments that a preset stands for, and those beside it, which win.
+
+    A mapping beside it that names no other ``type`` changes single entries of
+    the preset's.
+
+    Args:
+        presets (Mapping): Arguments by the preset's name.
+        name (str): Of the preset.
+        given (Mapping): The arguments beside it.
+        owner (str): Whose presets these are, for the message.
+
+    Raises:
+        InputError: If there is no such preset.
+    """
+    if name not in presets:
+        raise InputError(
+            f'{owner} has no preset {name!r}; there '
+            f'are: {", ".join(presets) or "none"}.')
+    arguments = {**presets[name], **given}
+    for key, value in given.items():
+        preset = presets[name].get(key)
+        if isinstance(value, Mapping) and isinstance(preset, Mapping) and (
+                'type' not in value):
+            arguments[key] = {**preset, **value}
+    return arguments
+
+
 def with_presets(presets: Presets) -> Callable[[Any], Any]:
     """Let an ``__init__`` take ``preset='name'``.
 
@@ -28,22 +57,23 @@ def with_presets(presets: Presets) -> Callable[[Any], Any]:
         2
     """
     def decorate(init: Any) -> Any:
+        signature = inspect.signature(init)
+
         @functools.wraps(init)
         def filled(self: Any, *args: Any, preset: str | None = None,
                    **kwargs: Any) -> None:
             if preset is not None:
-                if preset not in presets:
-                    raise InputError(
-                        f'{type(self).__name__} has no preset {preset!r}; '
-                        f'there are: {", ".join(presets)}.')
-                kwargs = {**presets[preset], **kwargs}
+                given = signature.bind_partial(self, *args, **kwargs).arguments
+                del given['self']
+                args, kwargs = (), expand(presets, preset, given,
+                                          type(self).__name__)
             init(self, *args, **kwargs)
 
         filled.presets = presets  # type: ignore[attr-defined]
-        given = inspect.signature(init)
-        filled.__signature__ = given.replace(parameters=[  # type: ignore
-            *given.parameters.values(),
-            inspect.Parameter('preset', inspect.Parameter.KEYWORD_ONLY,
-                              default=None)])
+        filled.__signature__ = signature.replace(  # type: ignore
+            parameters=[
+                *signature.parameters.values(),
+                inspect.Parameter('preset', inspect.Parameter.KEYWORD_ONLY,
+                                  default=None)])
         return filled
     return decorate

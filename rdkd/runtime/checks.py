@@ -52,6 +52,9 @@ def check_keys(model: Mapping[str, Any]) -> None:
     for name, part in parts.items():
         if part is None:
             continue
+        if 'type' not in part:
+            raise InputError(f'{name} has no `type`: say which objective it '
+                             'is, e.g. type=RDKDDistiller.')
         cls = registered_class(part['type'])
         if cls is None:
             raise InputError(f'{name}.type: nothing is registered as '

@@ -4,6 +4,12 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 
+def _name(kind: Any) -> str:
+    """A registered name without its scope, of a class too."""
+    return (kind if isinstance(kind, str) else kind.__name__).rpartition(
+        '.')[2]
+
+
 def complete(cfg: Config) -> Config:
     """Add the hooks, the saver and the imports that every run needs.
 
@@ -23,23 +29,25 @@ def complete(cfg: Config) -> Config:
     Returns:
         Config: ``cfg``.
     """
-    distilled = 'teacher' in cfg.model
+    distilled = 'teacher' in cfg.get('model', {})
     needed = ['EpochSeedHook',
               *(['TeacherClassesHook', 'DeployHook'] if distilled else [])]
     hooks = cfg.get('custom_hooks') or []
-    present = [hook['type'] for hook in hooks]
+    present = [_name(hook['type']) for hook in hooks]
     cfg.custom_hooks = [*hooks, *(
         dict(type=name) for name in needed if name not in present)]
     default = cfg.get('default_hooks') or ConfigDict()
-    saver: dict[str, Any] = default.get('checkpoint') or ConfigDict(
-        type='CheckpointHook', interval=1)
-    saver.setdefault('type', 'CheckpointHook')
-    saver.setdefault('backend_args', dict(backend='atomic'))
-    cfg.default_hooks = dict(default, checkpoint=saver)
+    saver = default.get('checkpoint', ConfigDict(
+        type='CheckpointHook', interval=1))
+    if saver is not None:  # which is how a config saves nothing
+        saver.setdefault('type', 'CheckpointHook')
+        saver.setdefault('backend_args', dict(backend='atomic'))
+        cfg.default_hooks = dict(default, checkpoint=saver)
     if distilled:
         imports = cfg.get('custom_imports') or dict(
             allow_failed_imports=False)
-        names = [*imports.get('imports', []), 'rdkd']
+        names = imports.get('imports', [])
+        names = [*([names] if isinstance(names, str) else names), 'rdkd']
         cfg.custom_imports = dict(
             imports, imports=list(dict.fromkeys(names)))
     return cfg

@@ -6,6 +6,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from rdkd.objectives.presets import expand
+
 #: Detectors of MMDetection: their configs say all that they are.
 _DETECTORS = ('architecture', 'teacher', 'data_preprocessor')
 
@@ -27,12 +29,16 @@ def with_defaults(part: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         dict: The same part, every argument stated.
+
+    Raises:
+        InputError: If there is no such preset.
     """
     settings = dict(part)
     init = registered_class(settings['type']).__init__
     preset = settings.pop('preset', None)
     if preset is not None:
-        settings = {**init.presets[preset], **settings}
+        settings = expand(getattr(init, 'presets', {}), preset, settings,
+                          settings['type'])
     stated = {name: parameter.default for name, parameter in
               inspect.signature(init).parameters.items()
               if parameter.default is not inspect.Parameter.empty

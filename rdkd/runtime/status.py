@@ -2,7 +2,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -46,9 +46,13 @@ class Status:
 
 
 def read_status(file: Path) -> Status:
-    """What a training wrote last; as at its start if it wrote nothing."""
-    return Status(**json.loads(file.read_text())) if file.is_file() else (
-        Status())
+    """What a training wrote last; as at its start if that cannot be read."""
+    try:
+        found = json.loads(file.read_text())
+        return Status(**{field.name: found[field.name]
+                         for field in fields(Status) if field.name in found})
+    except (OSError, ValueError, TypeError):
+        return Status()
 
 
 def write_status(file: Path, status: Status) -> None:
@@ -104,9 +108,11 @@ def outcome_kept(file: Path | None) -> Iterator[None]:
     try:
         yield
     except (InputError, OSError) as error:
-        write_status(file, Status('error', str(error)))
+        write_status(file, replace(read_status(file), outcome='error',
+                                   message=str(error)))
         raise
     except FloatingPointError as error:
-        write_status(file, Status('stopped', str(error)))
+        write_status(file, replace(read_status(file), outcome='stopped',
+                                   message=str(error)))
         raise
-    write_status(file, Status('finished'))
+    write_status(file, replace(read_status(file), outcome='finished'))

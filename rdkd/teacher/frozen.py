@@ -26,7 +26,7 @@ DTYPES = ('bfloat16', 'float16')
 class Teacher:
     """A trained detector that is only ever asked.
 
-    Not a module: it is in no ``state_dict()``, optimizer, DDP bucket or EMA.
+    Not a module: it is in no ``state_dict()``, optimizer or DDP bucket.
     What happens to it happens in this order, and each step needs those before
     it:
 
@@ -68,10 +68,6 @@ class Teacher:
         self.weights = {
             name: value for name, value in self.model.state_dict().items()
             if not name.startswith('backbone')}
-
-    def __deepcopy__(self, memo: Any) -> 'Teacher':
-        """An averaged copy of the student (EMA) has the same teacher."""
-        return self
 
     @property
     def classes(self) -> Sequence[str] | None:

@@ -73,3 +73,21 @@ def test_other_packages_configs_resolve_as_before():
 def test_a_config_that_is_not_shipped_is_an_error():
     with pytest.raises(InputError, match='does not exist'):
         load_config('rdkd::no_such.py')
+
+
+def test_what_others_registered_stays():
+    def loader(filename, map_location=None):
+        return {}
+
+    CheckpointLoader.register_scheme('yours://', loader)
+    get_file_backend(backend_args=dict(backend='atomic'),
+                     enable_singleton=True)
+    mmengine.uninstall()
+    try:
+        assert CheckpointLoader._schemes['yours://'] is loader
+        with pytest.raises(Exception, match='atomic'):
+            get_file_backend(backend_args=dict(backend='atomic'),
+                             enable_singleton=True)
+    finally:
+        mmengine.install()
+        del CheckpointLoader._schemes['yours://']

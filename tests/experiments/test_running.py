@@ -61,7 +61,7 @@ def test_a_training_is_done_once(phase, student_cfg, capsys):
     student_cfg.train_cfg.max_epochs = 1
     phase.write(student_cfg)
     assert train_once(phase) > 0
-    assert read_status(phase.status) == Status('finished')
+    assert read_status(phase.status).outcome == 'finished'
     assert train_once(phase) is None
     assert 'the student: trained already' in capsys.readouterr().out
     # The hook is this start's alone.
@@ -126,3 +126,11 @@ def test_one_process_of_several_writes(tmp_path, monkeypatch):
 
 def test_a_stop_has_an_exit_code_of_its_own():
     assert STOPPED not in (0, 1, 2, 130)
+
+
+@pytest.mark.parametrize('text', [
+    '', '{"outc', '[]', 'null', '{"of a later version": 1}'])
+def test_a_status_that_cannot_be_read_is_none(tmp_path, text):
+    file = tmp_path / 'status.json'
+    file.write_text(text)
+    assert read_status(file) == Status()

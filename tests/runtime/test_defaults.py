@@ -5,6 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from rdkd.runtime.defaults import complete
+from rdkd.runtime.epoch_seed_hook import EpochSeedHook
 
 
 def hooks(cfg):
@@ -47,7 +48,25 @@ def test_what_the_config_says_stays(rdkd_cfg):
                                       allow_failed_imports=True)
 
 
-@pytest.mark.parametrize('default_hooks', [None, dict(checkpoint=None)])
+def test_a_config_that_saves_nothing_keeps_to_it():
+    cfg = complete(Config(dict(model=dict(type='RetinaNet'),
+                               default_hooks=dict(checkpoint=None))))
+    assert cfg.default_hooks.checkpoint is None
+
+
+@pytest.mark.parametrize('kind', [EpochSeedHook, 'mmengine.EpochSeedHook'])
+def test_a_hook_is_known_by_its_class_and_scope_too(kind):
+    cfg = complete(Config(dict(model=dict(type='RetinaNet'),
+                               custom_hooks=[dict(type=kind)])))
+    assert len(cfg.custom_hooks) == 1
+
+
+def test_an_import_may_be_one_name(rdkd_cfg):
+    rdkd_cfg.custom_imports = dict(imports='json')
+    assert complete(rdkd_cfg).custom_imports['imports'] == ['json', 'rdkd']
+
+
+@pytest.mark.parametrize('default_hooks', [None, {}])
 def test_a_config_without_a_saver_gets_one(default_hooks):
     cfg = complete(Config(dict(model=dict(type='RetinaNet'),
                                default_hooks=default_hooks)))
