@@ -22,9 +22,10 @@ CONTINUE_WITH = 'Continue with --resume.'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
-    parser.add_argument('student_config')
-    parser.add_argument('teacher_config')
-    parser.add_argument('teacher_checkpoint')
+    parser.add_argument('student_config',
+                        help='of the plain student, with data and schedule')
+    parser.add_argument('teacher_config', help='of the plain teacher')
+    parser.add_argument('teacher_checkpoint', help='file or URL')
     add_train_arguments(parser)
 
 
