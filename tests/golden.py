@@ -61,11 +61,9 @@ def resolved(part):
 def run_settings(cfg):
     """What a run of a config adds to the model: hooks, and how it saves."""
     cfg = complete(cfg.copy())
-    found = dict(hooks=sorted((resolved(hook) for hook in cfg.custom_hooks),
-                              key=lambda hook: hook['type']))
-    if 'teacher' in cfg.model:
-        found['checkpoint'] = plain(cfg.default_hooks.checkpoint)
-    return found
+    return dict(hooks=sorted((resolved(hook) for hook in cfg.custom_hooks),
+                             key=lambda hook: hook['type']),
+                checkpoint=plain(cfg.default_hooks.checkpoint))
 
 
 def teacher_file(cfg, folder):
