@@ -1,13 +1,23 @@
 """What every run needs, added to its config in one place."""
-from typing import Any
+from collections.abc import Sequence
 
 from mmengine.config import Config, ConfigDict
 
+from rdkd.detectors.inherit import type_name
 
-def _name(kind: Any) -> str:
-    """A registered name without its scope, of a class too."""
-    return (kind if isinstance(kind, str) else kind.__name__).rpartition(
-        '.')[2]
+
+def add_imports(cfg: Config, imports: str | Sequence[str]) -> None:
+    """Add modules to a config's ``custom_imports``, none of them twice.
+
+    Args:
+        cfg (Config): Changed in place.
+        imports (str | Sequence[str]): As MMEngine takes them, one name or
+            several.
+    """
+    own = cfg.get('custom_imports') or dict(allow_failed_imports=False)
+    names = [name for each in (own.get('imports', []), imports)
+             for name in ([each] if isinstance(each, str) else each)]
+    cfg.custom_imports = dict(own, imports=list(dict.fromkeys(names)))
 
 
 def complete(cfg: Config) -> Config:
@@ -33,7 +43,7 @@ def complete(cfg: Config) -> Config:
     needed = ['EpochSeedHook',
               *(['TeacherClassesHook', 'DeployHook'] if distilled else [])]
     hooks = cfg.get('custom_hooks') or []
-    present = [_name(hook['type']) for hook in hooks]
+    present = [type_name(hook) for hook in hooks]
     cfg.custom_hooks = [*hooks, *(
         dict(type=name) for name in needed if name not in present)]
     default = cfg.get('default_hooks') or ConfigDict()
@@ -44,10 +54,5 @@ def complete(cfg: Config) -> Config:
         saver.setdefault('backend_args', dict(backend='atomic'))
         cfg.default_hooks = dict(default, checkpoint=saver)
     if distilled:
-        imports = cfg.get('custom_imports') or dict(
-            allow_failed_imports=False)
-        names = imports.get('imports', [])
-        names = [*([names] if isinstance(names, str) else names), 'rdkd']
-        cfg.custom_imports = dict(
-            imports, imports=list(dict.fromkeys(names)))
+        add_imports(cfg, 'rdkd')
     return cfg

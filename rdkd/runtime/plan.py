@@ -14,7 +14,7 @@ from rdkd.detectors.levels import Level, match_levels, probe_levels
 from rdkd.detectors.random_state import isolated_random_state
 from rdkd.errors import InputError
 from rdkd.io.config import detector_config, load_config
-from rdkd.runtime.defaults import complete
+from rdkd.runtime.defaults import add_imports, complete
 from rdkd.runtime.teacher_classes_hook import check_classes
 from rdkd.teacher.build import build_teacher
 from rdkd.teacher.normalization import Normalization
@@ -172,12 +172,7 @@ def with_teacher(cfg: Config, teacher: Config, teacher_ckpt: str) -> Config:
     cfg.pop('data_preprocessor', None)
     # The runner would load it into the whole, where no key fits.
     cfg.load_from, cfg.resume = None, False
-    wanted = teacher.get('custom_imports')
-    if wanted:
-        imports = cfg.get('custom_imports') or dict(
-            allow_failed_imports=False)
-        cfg.custom_imports = dict(imports, imports=[
-            *imports.get('imports', []), *wanted['imports']])
+    add_imports(cfg, (teacher.get('custom_imports') or {}).get('imports', []))
     return complete(cfg)
 
 

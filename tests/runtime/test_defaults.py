@@ -4,7 +4,7 @@ import copy
 import pytest
 from mmengine.config import Config
 
-from rdkd.runtime.defaults import complete
+from rdkd.runtime.defaults import add_imports, complete
 from rdkd.runtime.epoch_seed_hook import EpochSeedHook
 
 
@@ -64,6 +64,14 @@ def test_a_hook_is_known_by_its_class_and_scope_too(kind):
 def test_an_import_may_be_one_name(rdkd_cfg):
     rdkd_cfg.custom_imports = dict(imports='json')
     assert complete(rdkd_cfg).custom_imports['imports'] == ['json', 'rdkd']
+
+
+def test_imports_of_both_detectors_are_joined(rdkd_cfg):
+    rdkd_cfg.custom_imports = dict(imports='json')
+    add_imports(rdkd_cfg, 'math')
+    add_imports(rdkd_cfg, ['json', 'cmath'])
+    assert complete(rdkd_cfg).custom_imports['imports'] == [
+        'json', 'math', 'cmath', 'rdkd']
 
 
 @pytest.mark.parametrize('default_hooks', [None, {}])
