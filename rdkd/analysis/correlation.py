@@ -1,4 +1,4 @@
-"""How like the teacher's neck a student's became, and its review."""
+"""Correlation of a student's neck, and of its review, with the teacher's."""
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Features = Sequence[Sequence[Tensor]]
 
 @dataclass(frozen=True)
 class Correlations:
-    """Likeness of a student to its teacher, -1 to 1.
+    """Correlation of a student with its teacher, -1 to 1.
 
     Attributes:
         neck: Of the necks.
@@ -31,7 +31,7 @@ class Correlations:
 
 
 def correlation(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> float:
-    """How like the levels of two necks are, channel by channel.
+    """Correlation of the levels of two necks, channel by channel.
 
     PKD (Cao et al., NeurIPS 2022, section 3.2) maximizes it over a batch.
 
@@ -93,7 +93,7 @@ def reviewed(cfg: Config, checkpoint: str, features: Features
 
 def correlations(cfg: Config, checkpoint: str, student: Features,
                  teacher: Features) -> Correlations:
-    """How like a teacher's a student's levels are.
+    """Correlation of a student's levels with the teacher's.
 
     Args:
         cfg (Config): Of the student's training.
