@@ -60,15 +60,7 @@ def test_the_functions_import_torch_and_nothing_else():
 def test_no_file_is_long():
     limits = {path: 300 for path in FILES}
     limits |= {path: 350 for path in (ROOT / 'tests').rglob('*.py')}
-    limits |= {path: 15 for path in (ROOT / 'tools').rglob('*.py')
-               if path.name != 'setup_env.py'}
     long = [f'{path.relative_to(ROOT)}: {lines}' for path, limit in
             limits.items() if (lines := len(
                 path.read_text().splitlines())) > limit]
     assert not long
-
-
-def test_flags_stay_at_the_command_line():
-    for path in FILES:
-        if room_of(path) not in ('cli', '__main__'):
-            assert 'argparse' not in path.read_text(), path

@@ -12,16 +12,18 @@ from torch import nn
 
 from rdkd.errors import InputError
 
+RECORDED = dict(
+    student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
+    teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
+    distill_losses=dict(loss_pkd=dict(type='PKDLoss', loss_weight=6)),
+    loss_forward_mappings=dict(loss_pkd=dict(
+        preds_S=dict(from_student=True, recorder='fpn'),
+        preds_T=dict(from_student=False, recorder='fpn'))))
+
 
 def test_mmrazor_losses_run_under_the_algorithm(rdkd_cfg, batch):
-    rdkd_cfg.model.distiller = ConfigDict(
-        type='ConfigurableDistiller',
-        student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
-        teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
-        distill_losses=dict(loss_pkd=dict(type='PKDLoss', loss_weight=6)),
-        loss_forward_mappings=dict(loss_pkd=dict(
-            preds_S=dict(from_student=True, recorder='fpn'),
-            preds_T=dict(from_student=False, recorder='fpn'))))
+    rdkd_cfg.model.distiller = ConfigDict(type='ConfigurableDistiller',
+                                          **RECORDED)
     losses, = steps(build(rdkd_cfg), batch, 1)
     assert losses['distill.loss_pkd'] > 0
 
@@ -53,15 +55,6 @@ def test_a_recorder_beyond_the_neck_of_the_teacher_is_refused(rdkd_cfg):
                                         source='bbox_head.retina_cls')))
     with pytest.raises(InputError, match=r'bbox_head\.retina_cls'):
         build(rdkd_cfg)
-
-
-RECORDED = dict(
-    student_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
-    teacher_recorders=dict(fpn=dict(type='ModuleOutputs', source='neck')),
-    distill_losses=dict(loss_pkd=dict(type='PKDLoss', loss_weight=6)),
-    loss_forward_mappings=dict(loss_pkd=dict(
-        preds_S=dict(from_student=True, recorder='fpn'),
-        preds_T=dict(from_student=False, recorder='fpn'))))
 
 
 def test_a_copy_records_its_own_detectors(rdkd_cfg, batch):

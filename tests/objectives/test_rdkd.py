@@ -30,6 +30,14 @@ def away_from_the_start(distiller):
                                               generator=generator))
 
 
+def distillation_losses(cfg, batch, **settings):
+    """Losses of a distiller away from its start, by name."""
+    model = build(cfg, **settings)
+    away_from_the_start(model.distiller)
+    losses = model(**copy.deepcopy(batch), mode='loss')
+    return {k: v.item() for k, v in losses.items() if k.startswith('distill')}
+
+
 @pytest.mark.parametrize('switch', ['review', 'attention', 'decouple',
                                     'pyramid', 'standardize',
                                     'box_balance'])
@@ -37,11 +45,8 @@ def test_every_switch_changes_the_sum_of_the_losses(rdkd_cfg, batch, switch):
     """With the same weights of everything that both forms have."""
     sums = []
     for value in (True, False):
-        model = build(rdkd_cfg, **{switch: value})
-        away_from_the_start(model.distiller)
-        losses = model(**copy.deepcopy(batch), mode='loss')
-        sums.append(sum(v.item() for k, v in losses.items()
-                        if k.startswith('distill')))
+        losses = distillation_losses(rdkd_cfg, batch, **{switch: value})
+        sums.append(sum(losses.values()))
     assert abs(sums[0] - sums[1]) > 1e-4 * sums[0]
 
 
@@ -52,11 +57,8 @@ def test_every_number_changes_the_sum_of_the_losses(rdkd_cfg, batch, argument,
                                                     one, other):
     sums = []
     for value in (one, other):
-        model = build(rdkd_cfg, **{argument: value})
-        away_from_the_start(model.distiller)
-        losses = model(**copy.deepcopy(batch), mode='loss')
-        sums.append(sum(v.item() for k, v in losses.items()
-                        if k.startswith('distill')))
+        losses = distillation_losses(rdkd_cfg, batch, **{argument: value})
+        sums.append(sum(losses.values()))
     assert abs(sums[0] - sums[1]) > 1e-5 * sums[0]
 
 
@@ -64,10 +66,8 @@ def test_direct_and_reviewed_share_the_loss(rdkd_cfg, batch):
     """`direct` of the one and the rest of the other, linearly."""
     found = {}
     for direct in (0.0, 0.25, 1.0):
-        model = build(rdkd_cfg, direct=direct)
-        away_from_the_start(model.distiller)
-        losses = model(**copy.deepcopy(batch), mode='loss')
-        found[direct] = losses['distill.loss_fg_s8'].item()
+        losses = distillation_losses(rdkd_cfg, batch, direct=direct)
+        found[direct] = losses['distill.loss_fg_s8']
     assert found[0.0] > 0.1 * found[1.0]
     assert found[0.0] != pytest.approx(found[1.0], rel=1e-3)
     assert found[0.25] == pytest.approx(
