@@ -7,11 +7,14 @@ from setuptools import find_packages, setup
 here = Path(__file__).parent
 version = re.search(r"__version__ = '(.+)'",
                     (here / 'rdkd/__init__.py').read_text())
-requirements = [
-    line for name in ('runtime', 'onedl')
-    for line in (here / f'requirements/{name}.txt').read_text().splitlines()
-    if line and not line.startswith('#')
-]
+
+
+def requirements(name: str) -> list[str]:
+    """The lines of a file of requirements."""
+    lines = (here / f'requirements/{name}.txt').read_text().splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
 # Where MMEngine and OpenMIM look for them; links to the checkout's own.
 mim = ['model-index.yml', *(
     f'{folder}/{files}' for folder in ('configs', 'configs/*', 'tools',
@@ -31,5 +34,10 @@ setup(
     },
     entry_points={'console_scripts': ['rdkd = rdkd.cli.main:main']},
     python_requires='>=3.10,<3.13',
-    install_requires=['torch>=2.6', 'onedl-mmcv==2.3.6', *requirements],
+    # MMDetection is the user's choice, or an extra's: docs/versions.md.
+    install_requires=['torch>=2.6', *requirements('runtime')],
+    extras_require={
+        'lite': ['mmcv-lite==2.1.0', *requirements('original')],
+        'compiled': ['onedl-mmcv==2.3.6', *requirements('onedl')],
+    },
 )

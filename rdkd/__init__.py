@@ -6,6 +6,7 @@ are missing, :mod:`rdkd.functional` works by itself.
 import contextlib
 import importlib
 import importlib.util
+import io
 import sys
 import warnings
 from typing import NoReturn
@@ -37,9 +38,10 @@ _absent = [name for name in ('mmengine', 'mmcv', 'mmdet', 'mmrazor')
 if _absent:
     _message = (
         f'rdkd needs {", ".join(_absent)}, which are not installed: only '
-        'rdkd.functional works. For the rest run `pip install '
-        'onedl-mmengine==0.10.12 onedl-mmcv==2.3.6 '
-        'onedl-mmdetection==3.5.1 mmrazor==1.0.0`.')
+        'rdkd.functional works. Where MMDetection is, `pip install '
+        '--no-deps mmcv-lite==2.1.0` adds an MMCV; where nothing is, `pip '
+        'install "rdkd[lite]"` adds all of it. Neither compiles anything; '
+        'docs/versions.md has the other ways.')
     warnings.warn(_message, stacklevel=2)
 
     def __getattr__(name: str) -> NoReturn:
@@ -48,9 +50,9 @@ if _absent:
             raise AttributeError(name)
         raise ImportError(_message)
 else:
-    # The fork of MMDetection prints a note when it is imported; standard
-    # output is for what was asked for (`rdkd train CONFIG --print`).
-    with contextlib.redirect_stdout(sys.stderr):
+    # Standard output is for what was asked for (`rdkd train CONFIG --print`).
+    _printed = io.StringIO()
+    with contextlib.redirect_stdout(_printed):
         from rdkd.compat import mmengine, operators
         from rdkd.compat.mmrazor import import_mmrazor
 
@@ -60,3 +62,7 @@ else:
         for _name in _REGISTERED:
             importlib.import_module(_name)
         from rdkd.runtime.plan import distillation_config
+    for _line in _printed.getvalue().splitlines():
+        # The fork of MMDetection misses its vendor's package, at every start.
+        if 'OneDL' not in _line:
+            print(_line, file=sys.stderr)

@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Make the environment if needed and run every check and test. "--stack original", if it comes
-# first, runs the tests on the original packages (tools/setup_env.py); the rest goes to pytest.
+# Make the environment if needed and run every check and test. First may come "--compiled", which
+# compiles MMCV's operators, and "--stack original", for the original packages (both are of
+# tools/setup_env.py); the rest goes to pytest.
 set -euo pipefail
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-stack=onedl venv=.venv
-if [ "${1:-}" = --stack ]; then
-    stack=${2:?--stack needs a name: onedl or original}
-    shift 2
-fi
-"$here/env.sh" --tests --stack "$stack"
+stack=onedl venv=.venv setup=()
+while true; do
+    case ${1:-} in
+        --stack) stack=${2:?--stack needs a name: onedl or original}; shift 2 ;;
+        --compiled) setup=(--compiled); shift ;;
+        *) break ;;
+    esac
+done
+"$here/env.sh" --tests --stack "$stack" ${setup[@]+"${setup[@]}"}
 # The pages are opened in a real browser; their tests are skipped where there is none.
 if ! command -v chromium >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 ||

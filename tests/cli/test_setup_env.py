@@ -1,7 +1,8 @@
 """What the set-up says when something is missing, that it does no work twice
 and keeps the stacks apart.  Making an environment for real is what CI does
 before any test."""
-import importlib.util
+import fcntl
+import importlib
 import json
 import os
 import shutil
@@ -18,11 +19,10 @@ STACKS = ['onedl', 'original']
 
 @pytest.fixture
 def setup_env(monkeypatch):
-    spec = importlib.util.spec_from_file_location(
-        'setup_env', ROOT / 'tools/setup_env.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.syspath_prepend(ROOT / 'tools')
+    for name in ('setup_steps', 'compile_mmcv', 'setup_env'):
+        sys.modules.pop(name, None)
+    return importlib.import_module('setup_env')
 
 
 def stopped(call):
@@ -36,21 +36,112 @@ def test_this_machine_is_complete(setup_env):
     setup_env.check_machine()
 
 
-def test_no_compiler(setup_env, monkeypatch):
+def test_no_compiler_is_missed_by_compiling_only(setup_env, monkeypatch):
+    compiler = setup_env.compile_mmcv
     monkeypatch.setattr(shutil, 'which', lambda name: None)
-    assert 'apt-get install g++' in stopped(setup_env.check_machine)
+    setup_env.check_machine()
+    assert 'apt-get install g++' in stopped(compiler.check_compiler)
 
 
-def test_no_headers(setup_env, monkeypatch):
-    monkeypatch.setattr(setup_env.sysconfig, 'get_path',
+def test_no_headers_are_missed_by_compiling_only(setup_env, monkeypatch):
+    compiler = setup_env.compile_mmcv
+    monkeypatch.setattr(compiler.sysconfig, 'get_path',
                         lambda name: '/nowhere')
-    assert '/nowhere/Python.h' in stopped(setup_env.check_machine)
+    setup_env.check_machine()
+    assert '/nowhere/Python.h' in stopped(compiler.check_compiler)
+
+
+def full_disk(monkeypatch, free):
+    usage = shutil.disk_usage('/')._replace(free=free)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: usage)
 
 
 def test_no_disk(setup_env, monkeypatch):
-    usage = shutil.disk_usage('/')._replace(free=10**9)
-    monkeypatch.setattr(shutil, 'disk_usage', lambda path: usage)
+    full_disk(monkeypatch, 10**9)
     assert '0.9 GB are free' in stopped(setup_env.check_machine)
+
+
+def test_pip_fails_for_want_of_disk_or_network(setup_env, monkeypatch):
+    monkeypatch.setattr(setup_env, 'pip', lambda *a, **k: False)
+    monkeypatch.setattr(setup_env, 'output', lambda *a: '')
+    stack = setup_env.STACKS['onedl']
+    install = lambda: setup_env.install_torch(stack, None)  # noqa: E731
+    full_disk(monkeypatch, 10**6)
+    assert 'full' in stopped(install)
+    full_disk(monkeypatch, 10**12)
+    assert 'HTTPS_PROXY' in stopped(install)
+
+
+@pytest.mark.parametrize(('have', 'spec', 'asked'), [
+    ('2.13.0', None, None), ('1.13.1', None, 'torch==2.13.0'),
+    ('2.13.0', 'torch==2.8.0', 'torch==2.8.0'), ('', None, 'torch==2.13.0')])
+def test_a_torch_that_is_too_old_is_replaced(
+        setup_env, monkeypatch, have, spec, asked):
+    done, stack = [], setup_env.STACKS['onedl']
+    monkeypatch.setattr(setup_env, 'pip', lambda *a, **k: not done.append(a))
+    monkeypatch.setattr(setup_env, 'torch_version',
+                        lambda stack: '2.6.0' if done else have)
+    setup_env.install_torch(stack, spec)
+    assert done == ([(stack, 'install', asked)] if asked else [])
+
+
+def test_a_torch_that_is_asked_for_must_fit(setup_env, monkeypatch):
+    monkeypatch.setattr(setup_env, 'pip', lambda *a, **k: True)
+    monkeypatch.setattr(setup_env, 'torch_version', lambda stack: '2.4.1')
+    assert '"torch==2.4.1" gave torch 2.4.1; rdkd needs 2.6' in stopped(
+        lambda: setup_env.install_torch(setup_env.STACKS['onedl'],
+                                        'torch==2.4.1'))
+
+
+@pytest.mark.parametrize(('works', 'compiled', 'there', 'expected'), [
+    (True, False, '', 'nothing'), (True, True, '', 'nothing'),
+    (False, True, '2.1.0', 'compiles'), (False, False, '2.1.0', 'nothing'),
+    (False, False, '2.0.0', 'lite'), (False, False, '', 'lite')])
+def test_compiled_operators_stay_and_are_compiled_when_asked_for(
+        setup_env, monkeypatch, works, compiled, there, expected):
+    done, stack = [], setup_env.STACKS['onedl']
+    monkeypatch.setattr(setup_env, 'run', lambda *a, **k: works)
+    monkeypatch.setattr(setup_env, 'output', lambda *a: there)
+    monkeypatch.setattr(setup_env, 'remove', lambda *a: done.append(a[1:]))
+    monkeypatch.setattr(setup_env, 'pip',
+                        lambda *a, **k: not done.append(a[-1]))
+    monkeypatch.setattr(setup_env.compile_mmcv, 'install',
+                        lambda stack, instead_of: done.append(instead_of))
+    setup_env.install_mmcv(stack, compiled)
+    assert done == dict(
+        nothing=[], compiles=['mmcv-lite'],
+        lite=[('onedl-mmcv',), setup_env.LITE_MMCV])[expected]
+
+
+def test_a_long_command_gives_signs_of_life(setup_env, monkeypatch, capsys):
+    steps = sys.modules['setup_steps']
+    monkeypatch.setattr(steps, 'HEARTBEAT', 0.1)
+    assert steps.run(sys.executable, '-c', 'import time; time.sleep(0.5)',
+                     what='sleeping')
+    assert '[setup] sleeping: 0 s so far' in capsys.readouterr().out
+
+
+def test_a_second_set_up_waits_for_the_first(tmp_path):
+    """In its checkout; a lock that a killed one left behind is no lock."""
+    tools = tmp_path / "it's ä checkout" / 'tools'
+    tools.mkdir(parents=True)
+    for name in ('setup_env.py', 'setup_steps.py', 'compile_mmcv.py'):
+        shutil.copy(ROOT / 'tools' / name, tools)
+    for name in ('setup.py', 'requirements'):
+        os.symlink(ROOT / name, tools.parent / name)
+    with open(tools.parent / '.venv', 'w'):
+        pass  # no virtual environment: the set-up stops there
+    lock = os.open(tools.parent, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    process = subprocess.Popen(
+        [sys.executable, tools / 'setup_env.py'], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
+    assert 'another set-up is at work' in process.stdout.readline()
+    assert process.poll() is None
+    os.close(lock)
+    _, stderr = process.communicate(timeout=LIMIT)
+    assert process.returncode == 1
+    assert 'is no virtual environment' in stderr
 
 
 def test_other_python(setup_env, monkeypatch):
@@ -59,7 +150,7 @@ def test_other_python(setup_env, monkeypatch):
 
 
 def test_no_libgl(setup_env, monkeypatch):
-    monkeypatch.setattr(setup_env, 'pip', lambda *arguments: True)
+    monkeypatch.setattr(setup_env, 'pip', lambda *a, **k: True)
     monkeypatch.setattr(setup_env, 'output', lambda *arguments: '2.13.0')
     failed = subprocess.CompletedProcess(
         [], 1, '', 'ImportError: libGL.so.1: cannot open shared object')
@@ -115,8 +206,10 @@ def steps(setup_env, monkeypatch, tmp_path):
                  'install_mmcv'):
         monkeypatch.setattr(setup_env, name, lambda stack, *rest, name=name:
                             done.append((name, stack.venv.name)))
-    for name in ('run', 'pip'):
-        monkeypatch.setattr(setup_env, name, lambda *a, **k: True)
+    monkeypatch.setattr(setup_env, 'pip', lambda *a, **k: True)
+    monkeypatch.setattr(
+        setup_env.subprocess, 'run',
+        lambda *a, **k: subprocess.CompletedProcess(a, 0, '', ''))
     monkeypatch.setattr(setup_env, 'check_machine', lambda: None)
 
     def main(*arguments):
@@ -149,21 +242,24 @@ def test_each_stack_has_its_own_packages(setup_env):
 
 
 def test_a_compiled_mmcv_is_kept_for_its_stack_alone(setup_env, monkeypatch):
-    monkeypatch.setattr(setup_env, 'output', lambda *a: 'the same torch')
-    assert len(set(map(setup_env.mmcv_key, setup_env.STACKS.values()))) == 2
+    compiler = setup_env.compile_mmcv
+    monkeypatch.setattr(compiler, 'output', lambda *a: 'the same torch')
+    assert len(set(map(compiler.mmcv_key, setup_env.STACKS.values()))) == 2
 
 
 @pytest.mark.parametrize(('stack', 'mmcv'), [
     ('onedl', 'onedl-mmcv'), ('original', 'mmcv')])
 def test_the_source_of_the_stacks_mmcv_is_fetched(
         setup_env, monkeypatch, tmp_path, stack, mmcv):
-    asked = []
-    monkeypatch.setattr(setup_env, 'pip', lambda *a: asked.extend(a))
+    asked, compiler = [], setup_env.compile_mmcv
+    monkeypatch.setattr(compiler, 'check_compiler', lambda: None)
+    monkeypatch.setattr(
+        compiler, 'pip', lambda *a: asked.extend(a) or 'download' not in a)
     stack = setup_env.STACKS[stack]
-    message = stopped(lambda: setup_env.compile_mmcv(
+    message = stopped(lambda: compiler.compile_mmcv(
         stack, tmp_path / 'wheels', tmp_path / 'build', 0))
     assert f'the source of {mmcv}==' in message
-    assert asked[-1] == stack.mmcv
+    assert asked[-1] == stack.compiled
     assert asked[asked.index('--no-binary') + 1] == mmcv
 
 
@@ -182,6 +278,6 @@ def test_the_progress_of_the_compiler_is_shown(setup_env, tmp_path, capsys):
     code = 'for i in (1, 2, 4): print(f"[{i}/4] c++ file.o", flush=True)'
     process = subprocess.Popen([sys.executable, '-c', code],
                                stdout=subprocess.PIPE, text=True)
-    assert setup_env.follow(process, tmp_path / 'log') == 0
+    assert setup_env.compile_mmcv.follow(process, tmp_path / 'log') == 0
     assert '4 of 4 files, about 0 min left' in capsys.readouterr().out
     assert (tmp_path / 'log').read_text().count('c++') == 3

@@ -65,9 +65,11 @@ class _Operators(ModuleType):
                 f'MMCV\'s operator {name} has to be compiled, and '
                 'rdkd.compat.operators has no version of it without a '
                 'compiler. Install an MMCV with compiled operators in the '
-                'place of this one: `pip uninstall mmcv-lite`, then `pip '
-                'install onedl-mmcv==2.3.6`, which compiles them (a C++ '
-                'compiler and half an hour; for CUDA also nvcc).')
+                'place of this one (a C++ compiler and half an hour; for '
+                'CUDA also nvcc): in a checkout `bash tools/quickstart.sh '
+                '--compiled`, elsewhere `pip uninstall mmcv-lite`, then `pip '
+                'install mmcv==2.1.0` beside mmdet or `pip install '
+                'onedl-mmcv==2.3.6` beside onedl-mmdetection.')
         return refuse
 
 
@@ -89,5 +91,9 @@ def install() -> bool:
         package, _, child = _NAME.partition('.')
         operators = sys.modules[_NAME] = _Operators()
         setattr(sys.modules[package], child, operators)
+        ops: Any = importlib.import_module('mmcv.ops')
+        if not hasattr(ops, 'line_nms'):
+            # The fork's MMDetection warns at every start where it is missing.
+            ops.line_nms = operators.line_nms
         return True
     return False

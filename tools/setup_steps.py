@@ -1,0 +1,104 @@
+"""What the steps of a set-up share: stacks, messages, commands.
+
+Part of tools/setup_env.py; the standard library is enough for it.
+"""
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+GIGABYTE = 1024**3
+#: Seconds between two signs of life of a command that takes long.
+HEARTBEAT = 20.0
+
+
+class Stack(NamedTuple):
+    """A family of packages: what differs from one to the other."""
+
+    #: Its own packages are in requirements/<name>.txt.
+    name: str
+    venv: Path
+    #: MMCV with operators in C++, for --compiled.
+    compiled: str
+
+    @property
+    def python(self) -> Path:
+        """Its Python."""
+        return self.venv / 'bin' / 'python'
+
+
+def say(message: str) -> None:
+    """Tell what is being done."""
+    print(f'[setup] {message}', flush=True)
+
+
+def stop(message: str) -> NoReturn:
+    """End the set-up."""
+    sys.exit(f'[setup] cannot go on: {message}')
+
+
+def run(*command: str | Path, quiet: bool = False, what: str = '') -> bool:
+    """Run a command; True if it succeeded.
+
+    Args:
+        command: Its words.
+        quiet: Whether its output is hidden.
+        what: What it does, for a line every :data:`HEARTBEAT` seconds.
+    """
+    out = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen([str(c) for c in command], stdout=out,
+                               stderr=out, cwd=ROOT)
+    begun = time.monotonic()
+    try:
+        while True:
+            try:
+                return process.wait(HEARTBEAT) == 0
+            except subprocess.TimeoutExpired:
+                if what:
+                    say(f'{what}: {time.monotonic() - begun:.0f} s so far')
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+
+
+def output(*command: str | Path) -> str:
+    """The standard output of a command, empty if it failed."""
+    done = subprocess.run([str(c) for c in command], capture_output=True,
+                          text=True, cwd=ROOT, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ''
+
+
+def pip(stack: Stack, *arguments: str | Path, what: str = '') -> bool:
+    """Run pip in a stack's environment; True if it succeeded."""
+    return run(stack.python, '-m', 'pip', '--disable-pip-version-check',
+               *arguments, what=what)
+
+
+def remove(stack: Stack, package: str) -> None:
+    """Uninstall a package, if it is there."""
+    run(stack.python, '-m', 'pip', 'uninstall', '-q', '-y', package,
+        quiet=True)
+
+
+def stop_pip(what: str) -> NoReturn:
+    """End the set-up because pip failed, with the likely reasons.
+
+    Args:
+        what: Could not be installed.
+    """
+    full = [str(folder) for folder in (ROOT, Path(tempfile.gettempdir()))
+            if shutil.disk_usage(folder).free < GIGABYTE / 4]
+    if full:
+        stop(f'{what} could not be installed: the disk of '
+             f'{" and of ".join(full)} is full. Make room and run the same '
+             'command again.')
+    stop(f'{what} could not be installed (see above). Behind a proxy set '
+         'HTTPS_PROXY; with a mirror of your own, PIP_INDEX_URL or '
+         'PIP_FIND_LINKS. Then run the same command again: it goes on.')
