@@ -24,6 +24,7 @@ mim = ['model-index.yml', *(
 setup(
     name='rdkd',
     version=version[1] if version else '0',
+    license='Apache-2.0',
     description='Review-and-decouple knowledge distillation for MMDetection',
     long_description=(here / 'README.md').read_text(),
     long_description_content_type='text/markdown',

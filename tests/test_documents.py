@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = {path.name for path in (ROOT / 'configs').glob('*.py')}
 DISTILLATIONS = sorted(name for name in CONFIGS
                        if name.startswith('rdkd') and 'mini' not in name)
-DOCUMENTS = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')),
+DOCUMENTS = [*sorted(ROOT.glob('*.md')), *sorted((ROOT / 'docs').glob('*.md')),
              ROOT / 'data' / 'README.md']
 each_document = pytest.mark.parametrize(
     'document', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -50,9 +50,9 @@ def tables(text):
         yield [head, *rows]
 
 
-def readme_rows():
-    """The rows of README's table of configs by their first cell's name."""
-    table, = [t for t in tables((ROOT / 'README.md').read_text())
+def documented_rows():
+    """The rows of the table of configs by their first cell's name."""
+    table, = [t for t in tables((ROOT / 'docs' / 'configs.md').read_text())
               if t[0][0] == 'config']
     return {row[0].strip('`'): row for row in table[1:]}
 
@@ -139,10 +139,10 @@ def test_figures_in_the_metafile_are_marked_as_the_papers():
 
 
 @each_distillation
-def test_metafile_and_readme_agree_with_the_config(name):
+def test_metafile_and_document_agree_with_the_config(name):
     cfg = load_config(str(ROOT / 'configs' / name))
     entry = models(ROOT)[f'configs/{name}']
-    row = readme_rows()[name]
+    row = documented_rows()[name]
     dataset = 'FLIR' if 'flir' in name else 'COCO'
     assert entry['Metadata']['Epochs'] == cfg.train_cfg.max_epochs
     assert entry['Metadata']['Training Data'] == row[3] == dataset
@@ -158,8 +158,8 @@ def test_metafile_and_readme_agree_with_the_config(name):
 
 
 @each_distillation
-def test_figures_of_the_paper_are_the_same_in_readme_and_metafile(name):
-    entry, row = models(ROOT)[f'configs/{name}'], readme_rows()[name]
+def test_figures_of_the_paper_are_the_same_in_document_and_metafile(name):
+    entry, row = models(ROOT)[f'configs/{name}'], documented_rows()[name]
     in_metafile = [value for result in entry.get('Results', [])
                    for value in result['Metrics'].values()]
     assert [float(n) for n in re.findall(r'\d+\.\d+', row[4])] == in_metafile
@@ -173,11 +173,11 @@ def test_teachers_are_those_of_mmdetections_metafiles(name):
     assert cfg.model.teacher_ckpt == teacher['Weights']
     box_ap, = [result['Metrics']['box AP'] for result in teacher['Results']
                if result['Task'] == 'Object Detection']
-    assert readme_rows()[name][2].endswith(f', {box_ap}')
+    assert documented_rows()[name][2].endswith(f', {box_ap}')
 
 
-def test_every_config_is_in_readmes_table_and_nothing_else():
-    rows = readme_rows()
+def test_every_config_is_in_the_documents_table_and_nothing_else():
+    rows = documented_rows()
     assert all(name.startswith('rdkd') for name in rows)
     named = re.findall(r'`(\w+\.py)`', ' '.join(map(' '.join, rows.values())))
     assert set(named) == CONFIGS
