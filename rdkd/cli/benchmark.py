@@ -11,7 +11,11 @@ from pathlib import Path
 import torch
 
 from rdkd.cli.common import add_config_options
-from rdkd.experiments.benchmark import BenchmarkPlan, benchmark
+from rdkd.experiments.benchmark import (
+    BenchmarkPlan,
+    benchmark,
+    benchmark_operators,
+)
 from rdkd.experiments.benchmark_model import Batch
 from rdkd.experiments.benchmark_steps import METHODS
 from rdkd.io.config import shipped_config
@@ -41,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-attention', action='store_true',
                         help='leave out the measurements of attention by '
                         'itself')
+    parser.add_argument('--operators', action='store_true',
+                        help='measure MMCV\'s operators instead: compiled, '
+                        'and those that take their place without a compiler')
     parser.add_argument('--json', type=Path, metavar='FILE')
     parser.add_argument('--plot', type=Path, metavar='FILE')
 
@@ -76,4 +83,7 @@ def run(args: argparse.Namespace) -> None:
     plan = plan_from(args)
     if args.threads:
         torch.set_num_threads(args.threads)
-    benchmark(plan)
+    if args.operators:
+        benchmark_operators(plan.batch, plan.rounds)
+    else:
+        benchmark(plan)

@@ -16,11 +16,15 @@ from rdkd.experiments.benchmark_attention import (
     measure_attention,
     measure_growth,
 )
+from rdkd.experiments.benchmark_detectors import compare_detectors
 from rdkd.experiments.benchmark_model import Batch, build_bench
+from rdkd.experiments.benchmark_operators import compare_operators
 from rdkd.experiments.benchmark_steps import METHODS, measure_steps
 from rdkd.experiments.benchmark_tables import (
     attention_table,
+    detectors_table,
     growth_sentence,
+    operators_table,
     plot_steps,
     steps_table,
     teacher_table,
@@ -130,3 +134,22 @@ def benchmark(plan: BenchmarkPlan) -> None:
         show(growth_sentence(growth), fusion=growth)
     if plan.plot:
         plot_steps(times, plan.plot)
+
+
+def benchmark_operators(batch: Batch, rounds: int) -> None:
+    """Measure MMCV's operators, compiled and not, and print the tables.
+
+    Args:
+        batch (Batch): What the detectors work on.
+        rounds (int): How often each is timed.
+
+    Raises:
+        InputError: If MMCV has no compiled operators here.
+    """
+    device = torch.device(batch.device)
+    torch.manual_seed(0)
+    print(f'{rounds} rounds, {device}. {machine(device)}.\n')
+    print(operators_table(compare_operators(device, rounds)), flush=True)
+    height, width = batch.size
+    print(f'{height}x{width}, batch {batch.images}, a process each:\n')
+    print(detectors_table(compare_detectors(batch, rounds)))

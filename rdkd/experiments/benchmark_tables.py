@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from rdkd.experiments.benchmark_attention import WRITTEN_OUT, AttentionCosts
+from rdkd.experiments.benchmark_operators import COMPILED, PLAIN, Compared
 from rdkd.experiments.benchmark_rounds import Times, ratio
 from rdkd.experiments.benchmark_steps import FLOORS, Cost
 from rdkd.report.tables import markdown
@@ -14,6 +15,34 @@ from rdkd.report.tables import markdown
 def megabytes(value: float | None) -> str:
     """Bytes for people; a dash where they are not known."""
     return '-' if value is None else f'{value / 1e6:.0f} MB'
+
+
+def operators_table(found: Mapping[str, Compared]) -> str:
+    """The table of operators, in Markdown.
+
+    Args:
+        found (Mapping[str, tuple]): Of
+            :func:`~rdkd.experiments.benchmark_operators.compare_operators`.
+    """
+    return markdown([
+        ['operator', 'largest difference', COMPILED, PLAIN, 'compiled = 1'],
+        *([name, f'{difference:.0e}' if difference else '0', *(
+            f'{1000 * statistics.median(times[way]):.1f} ms'
+            for way in (COMPILED, PLAIN)), ratio(times, PLAIN, COMPILED)]
+          for name, (difference, times) in found.items())])
+
+
+def detectors_table(found: Mapping[str, Times]) -> str:
+    """The table of detectors with either kind of operators, in Markdown.
+
+    Args:
+        found (Mapping[str, dict[str, list[float]]]): Seconds in each round.
+    """
+    return markdown([
+        ['detector', COMPILED, PLAIN, 'compiled = 1'],
+        *([name, *(f'{statistics.median(times[way]):.2f} s'
+                   for way in (COMPILED, PLAIN)),
+           ratio(times, PLAIN, COMPILED)] for name, times in found.items())])
 
 
 def teacher_table(times: Times) -> str:

@@ -2,16 +2,16 @@
 import pytest
 import torch
 
-from rdkd.compat.operators import _Operators
+from rdkd.compat.operators import Operators
 
 try:
     from mmcv import _ext as COMPILED
 except ImportError:
     COMPILED = None
-if isinstance(COMPILED, _Operators):
+if isinstance(COMPILED, Operators):
     COMPILED = None
 
-PLAIN = _Operators()
+PLAIN = Operators()
 needs_compiled = pytest.mark.skipif(
     COMPILED is None, reason='MMCV has no compiled operators here')
 

@@ -79,7 +79,7 @@ def test_detectors_train_and_predict_as_with_compiled_operators(name):
     kind, expected, boxes = result(python(WORK, config))
     assert kind == 'module'
     kind, history, found = result(python(HIDE + WORK, config))
-    assert kind == '_Operators'
+    assert kind == 'Operators'
     assert found == boxes
     for step, reference in zip(history, expected, strict=True):
         assert step == pytest.approx(reference, rel=1e-4, abs=1e-4)

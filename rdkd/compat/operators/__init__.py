@@ -43,7 +43,7 @@ _COVERED: dict[ModuleType, tuple[str, ...]] = {
 }
 
 
-class _Operators(ModuleType):
+class Operators(ModuleType):
     """Stands in the place of ``mmcv._ext``."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ def install() -> bool:
                 'rdkd.compat.operators takes their place. Compile them '
                 'again for this torch to get them back.', stacklevel=2)
         package, _, child = _NAME.partition('.')
-        operators = sys.modules[_NAME] = _Operators()
+        operators = sys.modules[_NAME] = Operators()
         setattr(sys.modules[package], child, operators)
         ops: Any = importlib.import_module('mmcv.ops')
         if not hasattr(ops, 'line_nms'):
