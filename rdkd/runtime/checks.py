@@ -61,8 +61,7 @@ def check_keys(model: Mapping[str, Any]) -> None:
                              f'{part["type"]!r}.')
         known = _parameters(cls)
         for key in part:
-            # Both are the registry's own.
-            if key not in known | {'type', '_scope_'}:
+            if key != 'type' and key not in known:
                 near = difflib.get_close_matches(key, known, 1)
                 raise InputError(
                     f'{name} has the unknown key {key!r}' +
