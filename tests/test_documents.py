@@ -3,6 +3,7 @@ import argparse
 import re
 import shlex
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = {path.name for path in (ROOT / 'configs').glob('*.py')}
 DISTILLATIONS = sorted(name for name in CONFIGS
                        if name.startswith('rdkd') and 'mini' not in name)
-DOCUMENTS = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')),
+DOCUMENTS = [*sorted(ROOT.glob('*.md')), *sorted((ROOT / 'docs').glob('*.md')),
              ROOT / 'data' / 'README.md']
 each_document = pytest.mark.parametrize(
     'document', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -50,9 +51,9 @@ def tables(text):
         yield [head, *rows]
 
 
-def readme_rows():
-    """The rows of README's table of configs by their first cell's name."""
-    table, = [t for t in tables((ROOT / 'README.md').read_text())
+def config_rows():
+    """The rows of the table of configs by their first cell's name."""
+    table, = [t for t in tables((ROOT / 'docs' / 'configs.md').read_text())
               if t[0][0] == 'config']
     return {row[0].strip('`'): row for row in table[1:]}
 
@@ -139,10 +140,10 @@ def test_figures_in_the_metafile_are_marked_as_the_papers():
 
 
 @each_distillation
-def test_metafile_and_readme_agree_with_the_config(name):
+def test_metafile_and_table_agree_with_the_config(name):
     cfg = load_config(str(ROOT / 'configs' / name))
     entry = models(ROOT)[f'configs/{name}']
-    row = readme_rows()[name]
+    row = config_rows()[name]
     dataset = 'FLIR' if 'flir' in name else 'COCO'
     assert entry['Metadata']['Epochs'] == cfg.train_cfg.max_epochs
     assert entry['Metadata']['Training Data'] == row[3] == dataset
@@ -158,8 +159,8 @@ def test_metafile_and_readme_agree_with_the_config(name):
 
 
 @each_distillation
-def test_figures_of_the_paper_are_the_same_in_readme_and_metafile(name):
-    entry, row = models(ROOT)[f'configs/{name}'], readme_rows()[name]
+def test_figures_of_the_paper_are_the_same_in_table_and_metafile(name):
+    entry, row = models(ROOT)[f'configs/{name}'], config_rows()[name]
     in_metafile = [value for result in entry.get('Results', [])
                    for value in result['Metrics'].values()]
     assert [float(n) for n in re.findall(r'\d+\.\d+', row[4])] == in_metafile
@@ -173,22 +174,65 @@ def test_teachers_are_those_of_mmdetections_metafiles(name):
     assert cfg.model.teacher_ckpt == teacher['Weights']
     box_ap, = [result['Metrics']['box AP'] for result in teacher['Results']
                if result['Task'] == 'Object Detection']
-    assert readme_rows()[name][2].endswith(f', {box_ap}')
+    assert config_rows()[name][2].endswith(f', {box_ap}')
 
 
-def test_every_config_is_in_readmes_table_and_nothing_else():
-    rows = readme_rows()
+def test_every_config_is_in_the_table_and_nothing_else():
+    rows = config_rows()
     assert all(name.startswith('rdkd') for name in rows)
     named = re.findall(r'`(\w+\.py)`', ' '.join(map(' '.join, rows.values())))
     assert set(named) == CONFIGS
 
 
+def anchors(document):
+    """The anchors of a document's headings, as GitHub makes them."""
+    text = re.sub(r'^```.*?^```', '', document.read_text(), flags=re.M | re.S)
+    for title in re.findall(r'^#+ (.+)$', text, re.M):
+        title = re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', title)
+        yield re.sub(r'[^\w -]', '', title.lower()).replace(' ', '-')
+
+
+def dead_links(document):
+    """The links of a document that lead to no file or no heading of one."""
+    links = re.findall(r'\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"',
+                       document.read_text())
+    for link in (one or other for one, other in links):
+        target, _, anchor = link.partition('#')
+        path = document.parent / target if target else document
+        if '://' not in link and not (path.exists() and (
+                not anchor or anchor in anchors(path))):
+            yield link
+
+
 @each_document
 def test_links_lead_somewhere(document):
-    for link in re.findall(r'\]\(([^)]+)\)', document.read_text()):
-        target = link.partition('#')[0]
-        if '://' not in link and target:
-            assert (document.parent / target).exists(), link
+    assert not list(dead_links(document))
+
+
+def test_a_dead_link_is_noticed(tmp_path):
+    page = tmp_path / 'page.md'
+    page.write_text('# Here, and *there*\n[a](#here-and-there) [b](page.md) '
+                    '[c](https://example.com/x)\n'
+                    '[d](#away) [e](no.md) [f](page.md#no) <img src="g.png">')
+    assert list(dead_links(page)) == ['#away', 'no.md', 'page.md#no', 'g.png']
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / 'docs' / 'index.md').read_text()
+    pages = {path.name for path in (ROOT / 'docs').glob('*.md')}
+    assert set(re.findall(r'\]\((\w+\.md)\)', index)) == pages - {'index.md'}
+
+
+def test_documents_build_as_pages_without_a_warning(tmp_path):
+    pytest.importorskip('mkdocstrings_handlers.python')
+    done = subprocess.run(
+        [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--site-dir',
+         str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
+        check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    api = (tmp_path / 'api' / 'index.html').read_text()
+    assert 'id="rdkd.algorithm.DetectorDistillation"' in api
+    assert ':class:' not in api
 
 
 @each_document
