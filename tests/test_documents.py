@@ -285,6 +285,13 @@ def test_numbers_come_from_a_command_that_is_named():
     assert measured
 
 
+def test_figures_with_an_error_in_readme_are_those_of_the_results():
+    figures = [set(re.findall(r'\d+\.\d+\s±\s\d+\.\d+', ' '.join(
+        (ROOT / name).read_text().split())))
+        for name in ('README.md', 'docs/results.md')]
+    assert not figures[0] - figures[1]
+
+
 def test_no_file_names_the_host_of_a_package_registry():
     hosts = [f'{name}.org' for name in ('pypi', 'files.python' + 'hosted',
                                         'anaconda')]
