@@ -51,7 +51,7 @@ def tables(text):
         yield [head, *rows]
 
 
-def config_rows():
+def documented_rows():
     """The rows of the table of configs by their first cell's name."""
     table, = [t for t in tables((ROOT / 'docs' / 'configs.md').read_text())
               if t[0][0] == 'config']
@@ -140,10 +140,10 @@ def test_figures_in_the_metafile_are_marked_as_the_papers():
 
 
 @each_distillation
-def test_metafile_and_table_agree_with_the_config(name):
+def test_metafile_and_document_agree_with_the_config(name):
     cfg = load_config(str(ROOT / 'configs' / name))
     entry = models(ROOT)[f'configs/{name}']
-    row = config_rows()[name]
+    row = documented_rows()[name]
     dataset = 'FLIR' if 'flir' in name else 'COCO'
     assert entry['Metadata']['Epochs'] == cfg.train_cfg.max_epochs
     assert entry['Metadata']['Training Data'] == row[3] == dataset
@@ -159,8 +159,8 @@ def test_metafile_and_table_agree_with_the_config(name):
 
 
 @each_distillation
-def test_figures_of_the_paper_are_the_same_in_table_and_metafile(name):
-    entry, row = models(ROOT)[f'configs/{name}'], config_rows()[name]
+def test_figures_of_the_paper_are_the_same_in_document_and_metafile(name):
+    entry, row = models(ROOT)[f'configs/{name}'], documented_rows()[name]
     in_metafile = [value for result in entry.get('Results', [])
                    for value in result['Metrics'].values()]
     assert [float(n) for n in re.findall(r'\d+\.\d+', row[4])] == in_metafile
@@ -174,11 +174,11 @@ def test_teachers_are_those_of_mmdetections_metafiles(name):
     assert cfg.model.teacher_ckpt == teacher['Weights']
     box_ap, = [result['Metrics']['box AP'] for result in teacher['Results']
                if result['Task'] == 'Object Detection']
-    assert config_rows()[name][2].endswith(f', {box_ap}')
+    assert documented_rows()[name][2].endswith(f', {box_ap}')
 
 
-def test_every_config_is_in_the_table_and_nothing_else():
-    rows = config_rows()
+def test_every_config_is_in_the_documents_table_and_nothing_else():
+    rows = documented_rows()
     assert all(name.startswith('rdkd') for name in rows)
     named = re.findall(r'`(\w+\.py)`', ' '.join(map(' '.join, rows.values())))
     assert set(named) == CONFIGS
