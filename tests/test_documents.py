@@ -3,6 +3,7 @@ import argparse
 import re
 import shlex
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -183,12 +184,55 @@ def test_every_config_is_in_the_documents_table_and_nothing_else():
     assert set(named) == CONFIGS
 
 
+def anchors(document):
+    """The anchors of a document's headings, as GitHub makes them."""
+    text = re.sub(r'^```.*?^```', '', document.read_text(), flags=re.M | re.S)
+    for title in re.findall(r'^#+ (.+)$', text, re.M):
+        title = re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', title)
+        yield re.sub(r'[^\w -]', '', title.lower()).replace(' ', '-')
+
+
+def dead_links(document):
+    """The links of a document that lead to no file or no heading of one."""
+    links = re.findall(r'\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"',
+                       document.read_text())
+    for link in (one or other for one, other in links):
+        target, _, anchor = link.partition('#')
+        path = document.parent / target if target else document
+        if '://' not in link and not (path.exists() and (
+                not anchor or anchor in anchors(path))):
+            yield link
+
+
 @each_document
 def test_links_lead_somewhere(document):
-    for link in re.findall(r'\]\(([^)]+)\)', document.read_text()):
-        target = link.partition('#')[0]
-        if '://' not in link and target:
-            assert (document.parent / target).exists(), link
+    assert not list(dead_links(document))
+
+
+def test_a_dead_link_is_noticed(tmp_path):
+    page = tmp_path / 'page.md'
+    page.write_text('# Here, and *there*\n[a](#here-and-there) [b](page.md) '
+                    '[c](https://example.com/x)\n'
+                    '[d](#away) [e](no.md) [f](page.md#no) <img src="g.png">')
+    assert list(dead_links(page)) == ['#away', 'no.md', 'page.md#no', 'g.png']
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / 'docs' / 'index.md').read_text()
+    pages = {path.name for path in (ROOT / 'docs').glob('*.md')}
+    assert set(re.findall(r'\]\((\w+\.md)\)', index)) == pages - {'index.md'}
+
+
+def test_documents_build_as_pages_without_a_warning(tmp_path):
+    pytest.importorskip('mkdocstrings_handlers.python')
+    done = subprocess.run(
+        [sys.executable, '-m', 'mkdocs', 'build', '--strict', '--site-dir',
+         str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
+        check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    api = (tmp_path / 'api' / 'index.html').read_text()
+    assert 'id="rdkd.algorithm.DetectorDistillation"' in api
+    assert ':class:' not in api
 
 
 @each_document
@@ -239,6 +283,13 @@ def test_numbers_come_from_a_command_that_is_named():
         assert re.search(r'\btorch \d+\.\d+', head + section), (
             f'{title}: no versions')
     assert measured
+
+
+def test_figures_with_an_error_in_readme_are_those_of_the_results():
+    figures = [set(re.findall(r'\d+\.\d+\s±\s\d+\.\d+', ' '.join(
+        (ROOT / name).read_text().split())))
+        for name in ('README.md', 'docs/results.md')]
+    assert not figures[0] - figures[1]
 
 
 def test_no_file_names_the_host_of_a_package_registry():
