@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from setup_steps import (
+    CACHE,
     GIGABYTE,
     ROOT,
     Stack,
@@ -29,10 +30,11 @@ from setup_steps import (
     say,
     stop,
     stop_pip,
+    writable,
 )
 
-CACHE = Path(os.environ.get('XDG_CACHE_HOME',
-                            '~/.cache')).expanduser() / 'rdkd'
+#: Where compiled wheels are kept.
+KEPT = CACHE / 'rdkd'
 
 #: Run in the environment: the operators load and compute with this torch.
 CHECK_OPS = (
@@ -52,9 +54,9 @@ def check_compiler() -> None:
         stop(f'the Python headers are missing ({header}), which --compiled '
              'needs. On Debian and Ubuntu: apt-get install python3-dev. '
              'Without --compiled none are needed.')
-    free = shutil.disk_usage(CACHE).free
+    free = shutil.disk_usage(KEPT).free
     if free < 3 * GIGABYTE:
-        stop(f'{free / GIGABYTE:.1f} GB are free on the disk of {CACHE}, at '
+        stop(f'{free / GIGABYTE:.1f} GB are free on the disk of {KEPT}, at '
              'least 3 GB are needed to compile.')
 
 
@@ -156,15 +158,11 @@ def install(stack: Stack, instead_of: str) -> None:
             files of the same names.
     """
     key = mmcv_key(stack)
-    wheels, build = CACHE / 'wheels' / key, CACHE / 'build' / key
-    try:
-        CACHE.mkdir(parents=True, exist_ok=True)
-        file = (CACHE / 'lock').open('w')
-    except OSError as error:
-        stop(f'the compiled operators are kept in {CACHE}, which cannot be '
-             f'written ({error.strerror}). Set XDG_CACHE_HOME to a folder '
-             'that can.')
-    with file as lock:
+    wheels, build = KEPT / 'wheels' / key, KEPT / 'build' / key
+    if not writable(KEPT):
+        stop(f'the compiled operators are kept in {KEPT}, which cannot be '
+             'written. Set XDG_CACHE_HOME to a folder that can.')
+    with (KEPT / 'lock').open('w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

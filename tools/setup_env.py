@@ -123,7 +123,8 @@ def install_torch(stack: Stack, spec: str | None) -> None:
 
 def requirements(stack: Stack, tests: bool) -> list[Path]:
     """The files that say what an environment has."""
-    names = ['build', 'runtime', stack.name, *(['tests', 'docs'] if tests else [])]
+    names = ['build', 'runtime', stack.name,
+             *(['tests', 'docs'] if tests else [])]
     return [ROOT / 'requirements' / f'{name}.txt' for name in names]
 
 

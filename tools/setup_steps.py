@@ -4,6 +4,7 @@ Part of tools/setup_env.py; the standard library is enough for it.
 """
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 GIGABYTE = 1024**3
 #: Seconds between two signs of life of a command that takes long.
 HEARTBEAT = 20.0
+
+
+#: Where programs keep what they can make again.
+CACHE = Path(os.path.expanduser(os.environ.get('XDG_CACHE_HOME') or
+                                '~/.cache'))
 
 
 class Stack(NamedTuple):
@@ -75,10 +81,22 @@ def output(*command: str | Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ''
 
 
+def writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made if need be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
 def pip(stack: Stack, *arguments: str | Path, what: str = '') -> bool:
     """Run pip in a stack's environment; True if it succeeded."""
+    # It cannot build a package where its cache cannot be written.
+    cache = [] if writable(CACHE / 'pip') else ['--no-cache-dir']
     return run(stack.python, '-m', 'pip', '--disable-pip-version-check',
-               *arguments, what=what)
+               *cache, *arguments, what=what)
 
 
 def remove(stack: Stack, package: str) -> None:

@@ -113,6 +113,17 @@ def test_compiled_operators_stay_and_are_compiled_when_asked_for(
         lite=[('onedl-mmcv',), setup_env.LITE_MMCV])[expected]
 
 
+def test_a_home_that_cannot_be_written_has_no_cache(
+        setup_env, monkeypatch, tmp_path):
+    steps, asked = sys.modules['setup_steps'], []
+    monkeypatch.setattr(steps, 'run', lambda *a, **k: asked.append(a))
+    (tmp_path / 'file').touch()
+    for home in (tmp_path, tmp_path / 'file'):
+        monkeypatch.setattr(steps, 'CACHE', home / '.cache')
+        steps.pip(setup_env.STACKS['onedl'], 'install', 'torch')
+    assert ['--no-cache-dir' in words for words in asked] == [False, True]
+
+
 def test_a_long_command_gives_signs_of_life(setup_env, monkeypatch, capsys):
     steps = sys.modules['setup_steps']
     monkeypatch.setattr(steps, 'HEARTBEAT', 0.1)
@@ -234,7 +245,7 @@ def test_each_stack_has_its_own_environment(steps):
 def test_each_stack_has_its_own_packages(setup_env):
     files = {name: {file.name for file in setup_env.requirements(stack, True)}
              for name, stack in setup_env.STACKS.items()}
-    common = {'build.txt', 'runtime.txt', 'tests.txt'}
+    common = {'build.txt', 'runtime.txt', 'tests.txt', 'docs.txt'}
     assert files == {name: {f'{name}.txt', *common} for name in STACKS}
     for stack in setup_env.STACKS.values():
         assert all(file.is_file() for file in setup_env.requirements(
