@@ -9,10 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
 from rdkd.data.coco import FIELDS, read_annotations
 from rdkd.errors import InputError
+from rdkd.io.terminal import track
 
 #: The classes that are kept; their category ids are 1 to 4.
 CLASSES = ('person', 'bicycle', 'car', 'dog')

@@ -10,8 +10,8 @@ from typing import TextIO
 
 from rdkd.errors import InputError
 from rdkd.experiments.phase import Phase
-from rdkd.experiments.terminal import console, progress
 from rdkd.io.checkpoint import latest_checkpoint
+from rdkd.io.terminal import console, progress
 from rdkd.runtime.commands import command, end_with_parent, environment
 from rdkd.runtime.status import STOPPED, read_status
 
