@@ -1,8 +1,6 @@
 """Make the embedded data set: synthetic scenes in COCO format."""
 import argparse
 
-from rich.progress import track
-
 from rdkd.data.synthetic import Spec, make_dataset
 from rdkd.io.terminal import track
 

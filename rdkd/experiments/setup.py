@@ -90,10 +90,9 @@ def prepare_data(given: Path | None) -> DataSet:
     root = given or Path('data', 'mini').resolve()
     if given and not given.is_dir():
         raise InputError(f'--data {given} is not a folder.')
-    if not given:
-        if not make_dataset(root, Spec(), lambda images: track(
-                list(images), 'making synthetic scenes')):
-            console.print(f'  {os.path.relpath(root)} is there already')
+    if not given and not make_dataset(root, Spec(), lambda images: track(
+            list(images), 'making synthetic scenes')):
+        console.print(f'  {os.path.relpath(root)} is there already')
     return DataSet(root, *(
         read_annotations(root / 'annotations' / f'{split}.json')
         for split in ('train', 'val')))
