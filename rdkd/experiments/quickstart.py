@@ -48,7 +48,7 @@ def write_configs(setup: Setup, phases: Phases, data: DataSet, seed: int
     for role, phase in phases.items():
         cfg = mini_config(role, setup, data, seed)
         if role == 'teacher':
-            cfg.work_dir = str(phase.folder)  # what it checks is kept there
+            cfg.work_dir = str(phase.run)  # where images are remembered
             check_config(cfg)
         if role == 'distilled':
             cfg.model.teacher = str(phases['teacher'].config)

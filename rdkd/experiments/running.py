@@ -65,7 +65,7 @@ def train(phase: Phase) -> None:
         task = bars.add_task(phase.title, total=epochs)
         process = subprocess.Popen(
             command('train', phase.config, '--resume', '--status',
-                    phase.status, '--no-image-check'),  # the run's are known
+                    phase.status, '--no-image-check'),  # the run's were
             stdout=log, stderr=subprocess.STDOUT, env=environment(),
             preexec_fn=end_with_parent)
         code = None
