@@ -1,4 +1,5 @@
 """Checking images before training: decoded as training will decode them."""
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from rdkd.detectors.inherit import type_name
 from rdkd.errors import InputError
 from rdkd.io.terminal import track
 
+#: Images that a thread takes at once: a known one is not worth a task.
+_PART = 16
 Size = tuple[int, int]  # width, height in pixels
 Pipeline = Sequence[Mapping[str, Any]]
 
@@ -74,16 +77,16 @@ def smallest_size(size: Size, pipeline: Pipeline) -> Size:
     for step in pipeline:
         scales = _reached(step)
         if scales and step.get('keep_ratio'):
-            return min((mmcv.rescale_size(size, scale) for scale in (
-                (s, s) if isinstance(s, int) else tuple(s)
-                for s in scales)), key=min)
+            return min(mmcv.rescale_size(
+                size, (s, s) if isinstance(s, int) else tuple(s))
+                for s in scales)
         if scales:
             break
     return size
 
 
-def why_not_decoded(file: Path) -> str:
-    """What is wrong with an image that could not be decoded."""
+def damage(file: Path) -> str | None:
+    """What Pillow finds wrong with an image, if anything."""
     try:
         with Image.open(file) as image:
             image.load()
@@ -91,8 +94,28 @@ def why_not_decoded(file: Path) -> str:
         return 'not an image'
     except Exception:  # Pillow raises many kinds for broken files
         return 'cut off or damaged'
-    return (f'a {image.format} image of Pillow\'s mode {image.mode}, which '
-            'the pipeline\'s LoadImageFromFile cannot decode')
+    return None
+
+
+def without_end(file: Path) -> bool:
+    """Whether a file is a JPEG that does not end as one.
+
+    OpenCV before 4.11 decodes it and fills up what is missing.
+    """
+    with file.open('rb') as opened:
+        start = opened.read(2)
+        opened.seek(-2, os.SEEK_END)
+        return start == b'\xff\xd8' and opened.read() != b'\xff\xd9'
+
+
+def why_not_decoded(file: Path) -> str:
+    """What is wrong with an image that could not be decoded."""
+    found = damage(file)
+    if found:
+        return found
+    with Image.open(file) as image:
+        return (f'a {image.format} image of Pillow\'s mode {image.mode}, which '
+                'the pipeline\'s LoadImageFromFile cannot decode')
 
 
 def misfit(image: Mapping[str, Any], size: Size, pipeline: Pipeline
@@ -164,14 +187,22 @@ def check_images(coco: Mapping[str, Any], folder: Path, path: Path,
                 return f'unreadable ({error})'
             except Exception:  # decoders raise many kinds
                 return why_not_decoded(file)
+            # Some cameras write more after the end of a whole image.
+            found = damage(file) if without_end(file) else None
+            if found:
+                return found
             size = width, height
         return stat, size
 
+    images = coco['images']
     pool = ThreadPoolExecutor()
+    parts = pool.map(lambda part: [look(image) for image in part],
+                     (images[i:i + _PART] for i in range(0, len(images),
+                                                         _PART)))
     problems = []
     try:
-        for image, seen in zip(coco['images'], track(
-                pool.map(look, coco['images']), total=len(coco['images']),
+        for image, seen in zip(images, track(
+                itertools.chain.from_iterable(parts), total=len(images),
                 description=f'checking images of {path.name}',
                 transient=True), strict=True):
             if isinstance(seen, str):
@@ -185,5 +216,5 @@ def check_images(coco: Mapping[str, Any], folder: Path, path: Path,
         pool.shutdown(cancel_futures=True)
         memory.write()
     if problems:
-        raise InputError(f'{path}: {len(problems)} of {len(coco["images"])} '
-                         f'images cannot be used: {some(problems)}.')
+        raise InputError(f'{path}: {len(problems)} of {len(images)} images '
+                         f'cannot be used: {some(problems)}.')

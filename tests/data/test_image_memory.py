@@ -130,7 +130,7 @@ def test_images_of_the_same_name_in_another_folder(again, folder, tmp_path,
     gzip.compress(b'{"format": 1, "images": {"a": 3}}'),
     gzip.compress(b'{"format": 0, "images": {}}'),
     gzip.compress(b'{"format": 1}'), gzip.compress(b'[' * 100_000),
-    gzip.compress(b'\xff\xfe')])
+    gzip.compress(b'\xff\xfe')], ids=range(11))
 def test_a_damaged_or_foreign_file_is_not_used(again, tmp_path, content,
                                                monkeypatch):
     warnings = []

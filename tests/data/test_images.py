@@ -1,6 +1,7 @@
 """Images are refused if training could not use them, and only then."""
 import os
 
+import numpy as np
 import pytest
 from PIL import Image
 from pictures import check, entry, picture
@@ -25,6 +26,24 @@ def test_a_file_that_is_cut_off_is_named(tmp_path, suffix, how, share):
     picture().save(file, **how)
     file.write_bytes(file.read_bytes()[:int(share * file.stat().st_size)])
     refuse(tmp_path, named=[str(file), '1 of 1 images cannot be used'])
+
+
+@pytest.mark.parametrize('share', [0.5, 0.9, 0.999])
+@pytest.mark.parametrize('how', [{}, dict(progressive=True)], ids=str)
+def test_a_cut_off_jpeg_is_named_where_the_decoder_fills_it_up(
+        tmp_path, monkeypatch, how, share):
+    """As OpenCV did before 4.11."""
+    image, file = picture(), tmp_path / 'cut.jpg'
+    monkeypatch.setattr(
+        'mmcv.transforms.LoadImageFromFile.transform',
+        lambda self, results: dict(results, img=np.asarray(image)))
+    image.save(file, **how)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:int(share * len(whole))])
+    refuse(tmp_path, named=['cut.jpg is cut off or damaged'])
+    for more in (b'', b'\0' * 100, b'\xff\xd9\0'):
+        file.write_bytes(whole + more)
+        check(tmp_path)
 
 
 @pytest.mark.parametrize('mode, name, how', [
