@@ -143,14 +143,17 @@ def test_a_damaged_or_foreign_file_is_not_used(again, tmp_path, content,
     assert again() == []
 
 
-@pytest.mark.parametrize('entry', [
-    None, 3, 'text', {}, [], [1, 2, 3], ['a', 'b', 'c', 'd']])
-def test_damaged_entries_are_not_used(again, tmp_path, entry):
+@pytest.mark.parametrize('damage', [
+    lambda entry: None, lambda entry: 3, lambda entry: 'text',
+    lambda entry: {}, lambda entry: [], lambda entry: entry[:3],
+    lambda entry: [*entry, 1], lambda entry: [*entry[:2], 'wide', 'high']],
+    ids=range(8))
+def test_damaged_entries_are_not_used(again, tmp_path, damage):
     again()
     file = tmp_path / 'run' / 'memory.json.gz'
     content = json.loads(gzip.decompress(file.read_bytes()))
-    for section in content['images'].values():
-        section['b.jpg'] = entry
+    section, = content['images'].values()
+    section['b.jpg'] = damage(section['b.jpg'])
     file.write_bytes(gzip.compress(json.dumps(content).encode()))
     assert again() == ['b.jpg']
 
@@ -161,7 +164,10 @@ def test_where_nothing_can_be_written_the_check_goes_on(
     monkeypatch.setattr(image_memory, 'print_log',
                         lambda text, *_: warnings.append(text))
     (tmp_path / 'run').write_text('not a folder')
-    assert len(again()) == len(again()) == 3
+    assert len(again()) == 3
+    assert ['is not kept' in w for w in warnings] == [True]
+    monkeypatch.setattr(image_memory, '_INTERVAL', -1.0)  # after each image
+    assert len(again()) == 3
     assert ['is not kept' in w for w in warnings] == [True, True]
 
 
