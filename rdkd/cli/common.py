@@ -24,9 +24,14 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that MMDetection's tools to train and to test share."""
+    """Add the flags that the commands to train and to test share."""
     parser.add_argument('--work-dir', help='folder for logs and results')
     add_config_options(parser)
+    parser.add_argument(
+        '--no-image-check', dest='image_check', action='store_false',
+        help='do not decode all images before the start (what was decoded '
+        'once is remembered in the work dir, and read again only when its '
+        'file changes)')
     parser.add_argument(
         '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none', help='how several processes were started')
@@ -51,6 +56,17 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
     cfg.merge_from_dict(options)
 
 
+def set_work_dir(cfg: Config, name: str) -> None:
+    """Set the work dir of a config that has none.
+
+    Args:
+        cfg (Config): Is changed.
+        name (str): Of the folder in ``work_dirs``.
+    """
+    if cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('work_dirs', name)
+
+
 def apply_arguments(cfg: Config, args: argparse.Namespace, name: str) -> None:
     """Set in a config what the flags of :func:`add_run_arguments` say.
 
@@ -64,8 +80,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace, name: str) -> None:
     merge_options(cfg, args.cfg_options)
     if args.work_dir:
         cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = os.path.join('work_dirs', name)
+    set_work_dir(cfg, name)
 
 
 def config_from(args: argparse.Namespace) -> Config:

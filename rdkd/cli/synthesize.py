@@ -1,9 +1,8 @@
 """Make the embedded data set: synthetic scenes in COCO format."""
 import argparse
 
-from rich.progress import track
-
 from rdkd.data.synthetic import Spec, make_dataset
+from rdkd.io.terminal import track
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,5 +20,5 @@ def run(args: argparse.Namespace) -> None:
     spec = Spec(seed=args.seed, splits={'train': args.train, 'val': args.val})
     made = make_dataset(
         args.out, spec,
-        lambda images: track(list(images), description='drawing'))
+        lambda images: track(list(images), 'making synthetic scenes'))
     print(f'{args.out}: ' + ('made' if made else 'already there'))

@@ -31,4 +31,4 @@ def run(args: argparse.Namespace) -> None:
     evaluate(config_from(args), args.checkpoint, EvaluationOptions(
         out=args.out, outfile_prefix=args.outfile_prefix,
         metrics=args.metrics, show=args.show, show_dir=args.show_dir,
-        wait_time=args.wait_time))
+        wait_time=args.wait_time, image_check=args.image_check))

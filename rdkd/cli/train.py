@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def options_from(args: argparse.Namespace) -> TrainOptions:
     """The options that the flags of :func:`add_train_arguments` state."""
-    return TrainOptions(args.amp, args.auto_scale_lr, args.resume)
+    return TrainOptions(args.amp, args.auto_scale_lr, args.resume,
+                        args.image_check)
 
 
 def run(args: argparse.Namespace) -> None:

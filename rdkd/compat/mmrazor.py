@@ -9,6 +9,7 @@ MMRazor 1.0.0 is the last release and its distillation code is sound, but
 
 :func:`import_mmrazor` works around exactly the reasons that apply and touches
 nothing else.  This is the only module of the project that knows about them.
+Python's recursion limit, which MMRazor raises to a million, is put back.
 """
 import importlib
 import sys
@@ -81,6 +82,19 @@ class _StandIn(ModuleType):
 
 
 @contextmanager
+def _recursion_limit_kept() -> Iterator[None]:
+    """Put Python's recursion limit back, which MMRazor's pruning raises.
+
+    With its limit of a million, deeply nested JSON ends the process.
+    """
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@contextmanager
 def _mmcv_reported_as(reported: str) -> Iterator[None]:
     """Let ``mmcv.__version__`` read ``reported`` inside the block only."""
     actual = mmcv.__version__
@@ -129,5 +143,6 @@ def import_mmrazor() -> ModuleType:
         if not _quantization_imports():
             for name, exports in _QUANTIZATION.items():
                 sys.modules.setdefault(name, _StandIn(name, exports))
-    importlib.import_module('mmrazor.models')
+    with _recursion_limit_kept():
+        importlib.import_module('mmrazor.models')
     return importlib.import_module('mmrazor')

@@ -8,16 +8,15 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
-from PIL import Image
-from rich.progress import track
 
-from rdkd.data.coco import read_annotations, some
+from rdkd.data.coco import leaving, read_annotations, some
 from rdkd.data.datasets import class_names, coco_files
+from rdkd.data.image_memory import ImageMemory
+from rdkd.data.images import check_images
 from rdkd.errors import InputError
 
 
@@ -68,6 +67,9 @@ def check_boxes(coco: Mapping[str, Any], path: Path, training: bool) -> None:
             has no usable box.
     """
     images = {image['id']: image for image in coco['images']}
+    if len({isinstance(i, str) for i in images}) > 1:
+        raise InputError(f'{path}: some image ids are numbers and some are '
+                         'text, which pycocotools cannot sort.')
     empty, outside, usable = [], [], 0
     for annotation in coco['annotations']:
         if annotation['image_id'] not in images:
@@ -87,7 +89,7 @@ def check_boxes(coco: Mapping[str, Any], path: Path, training: bool) -> None:
         elif (x >= image['width'] or y >= image['height'] or x + w <= 0
               or y + h <= 0):
             outside.append(annotation['id'])
-        elif not annotation.get('iscrowd'):
+        elif not (annotation.get('iscrowd') or annotation.get('ignore')):
             usable += 1
     for ids, what in ((empty, 'smaller than a pixel'),
                       (outside, 'outside their image')):
@@ -98,52 +100,36 @@ def check_boxes(coco: Mapping[str, Any], path: Path, training: bool) -> None:
                 logging.WARNING)
     if training and not usable:
         raise InputError(f'{path} has no box to learn from.')
+    if all(a.get('iscrowd') for a in coco['annotations']):
+        print_log(f'{path} has no box to evaluate on: the mAP will be -1.',
+                  'current', logging.WARNING)
 
 
-def check_images(coco: Mapping[str, Any], folder: Path, path: Path) -> None:
-    """Check that every image is there and is an image.
+def check_names(coco: Mapping[str, Any], folder: Path, path: Path) -> None:
+    """Check that there are images, and that their names stay in the folder.
 
     Raises:
-        InputError: Names the missing or unreadable files.
+        InputError: If there are none, or names some that do not.
     """
     if not coco['images']:
         raise InputError(f'{path} lists no images: the split is empty.')
-
-    def problem(image: Mapping[str, Any]) -> tuple[str, str] | None:
-        file = folder / image['file_name']
-        try:
-            with Image.open(file) as opened:
-                size = opened.size
-                opened.verify()
-        except FileNotFoundError:
-            return 'missing', str(file)
-        except Exception:  # Pillow raises many kinds for broken files
-            return 'not an image, or cut off', str(file)
-        declared = image['width'], image['height']
-        # Cameras note a rotation that MMDetection applies.
-        if declared not in (size, size[::-1]):
-            return (f'{size[0]}x{size[1]} and not {declared[0]}x'
-                    f'{declared[1]} as the annotations say'), str(file)
-        return None
-
-    with ThreadPoolExecutor() as pool:
-        found = [p for p in track(
-            pool.map(problem, coco['images']), total=len(coco['images']),
-            description=f'checking images of {path.name}', transient=True)
-            if p]
-    if found:
-        lines = [f'{file} is {what}' for what, file in found]
-        raise InputError(f'{path}: {len(found)} of {len(coco["images"])} '
-                         f'images cannot be used: {some(lines)}.')
+    out = leaving((image['file_name'] for image in coco['images']), folder)
+    if out:
+        raise InputError(
+            f'{path}: images are named outside of {folder}: {some(out)}. '
+            'Set `data_root` and `data_prefix` of the dataset to a folder '
+            'that holds all of them.')
 
 
-def check_dataset(dataset: Mapping[str, Any], training: bool
-                  ) -> Sequence[str]:
+def check_dataset(dataset: Mapping[str, Any], training: bool,
+                  memory: ImageMemory | None) -> Sequence[str]:
     """Check the files of one COCO data set.
 
     Args:
         dataset (Mapping): Config of a ``CocoDataset``.
         training (bool): Whether it is trained on.
+        memory (ImageMemory, optional): What is known of its images.  None
+            for not looking at them.
 
     Returns:
         Sequence[str]: Its classes.
@@ -161,7 +147,10 @@ def check_dataset(dataset: Mapping[str, Any], training: bool
     coco = read_annotations(path)
     check_categories(coco, classes, path)
     check_boxes(coco, path, training)
-    check_images(coco, images, path)
+    check_names(coco, images, path)
+    if memory:
+        check_images(coco, images, path, dataset.get('pipeline') or (),
+                     memory)
     print_log(f'{path}: {len(coco["images"])} images, '
               f'{len(coco["annotations"])} boxes, {len(classes)} classes.',
               'current')

@@ -1,7 +1,8 @@
 """COCO annotation files: reading them and checking their form."""
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,22 @@ def some(items: Sequence[Any], limit: int = 5) -> str:
     more = len(items) - limit
     return ', '.join(map(str, items[:limit])) + (
         f' and {more} more' if more > 0 else '')
+
+
+def leaving(names: Iterable[str], folder: Path) -> list[str]:
+    """The names of files that lead out of their folder.
+
+    Args:
+        names (Iterable[str]): As an annotation file has them.
+        folder (Path): That they are relative to.
+
+    Returns:
+        list[str]: Those with too many ``..``, and absolute ones elsewhere.
+    """
+    root = os.path.abspath(folder)
+    inside = root.rstrip(os.sep) + os.sep
+    return [name for name in names if not os.path.abspath(
+        os.path.join(root, name)).startswith(inside)]
 
 
 #: What MMDetection and pycocotools read of a COCO file, and its types.
@@ -56,7 +73,7 @@ def read_annotations(path: Path,
             'and `ann_file` of the dataset.')
     try:
         coco = json.loads(path.read_text(encoding='utf-8'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f'the annotation file {path} is not JSON: '
                          f'{error}.') from error
     for key in fields:
@@ -79,4 +96,25 @@ def read_annotations(path: Path,
         if repeated:
             raise InputError(f'{path}: ids occur twice in {part}: '
                              f'{some(repeated)}.')
+    for position, entry in enumerate(coco['annotations']):
+        for flag in ('iscrowd', 'ignore'):
+            if entry.get(flag, 0) not in (0, 1):  # '0' would count as true
+                raise InputError(f'{path}: annotations[{position}] has '
+                                 f'{flag}={entry[flag]!r}, which is neither '
+                                 '0 nor 1.')
     return coco
+
+
+def renumber(annotations: Sequence[dict[str, Any]]) -> None:
+    """Let pycocotools evaluate annotations that it would get wrong.
+
+    It takes an annotation of id 0 for "not matched", and needs ``iscrowd``.
+
+    Args:
+        annotations (Sequence[dict]): Of a COCO file; changed in place.
+    """
+    free = max((a['id'] for a in annotations), default=0) + 1
+    for annotation in annotations:
+        annotation.setdefault('iscrowd', 0)
+        if annotation['id'] == 0:
+            annotation['id'] = free

@@ -9,10 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
-from rdkd.data.coco import FIELDS, read_annotations
+from rdkd.data.coco import FIELDS, leaving, read_annotations, some
 from rdkd.errors import InputError
+from rdkd.io.terminal import track
 
 #: The classes that are kept; their category ids are 1 to 4.
 CLASSES = ('person', 'bicycle', 'car', 'dog')
@@ -138,6 +137,11 @@ def read_release(path: Path) -> dict[str, Any]:
     except (InputError, OSError) as error:
         raise InputError(f'{error} Correct or remove it, or unpack the '
                          'release again.') from error
+    out = leaving((entry['file_name'] for entry in flir['images']),
+                  path.parent)
+    if out:
+        raise InputError(f'{path}: images are named outside of its folder: '
+                         f'{some(out)}. Correct or remove them.')
     for position, entry in enumerate(flir['annotations']):
         if [isinstance(v, int | float) for v in entry['bbox']] != [True] * 4:
             raise InputError(f'{path}: annotations[{position}] has no valid '

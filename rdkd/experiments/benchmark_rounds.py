@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from rdkd.experiments.measure import seconds
-from rdkd.experiments.terminal import progress
+from rdkd.io.terminal import progress
 
 Work = Callable[[], object]
 #: Seconds of each piece of work in each round.

@@ -15,7 +15,7 @@ from rdkd.algorithm import distillation_losses
 from rdkd.experiments.benchmark_model import Bench
 from rdkd.experiments.benchmark_rounds import Times, Work, take_turns
 from rdkd.experiments.measure import SavedBytes, flop_counter, peak_bytes
-from rdkd.experiments.terminal import progress
+from rdkd.io.terminal import progress
 from rdkd.objectives.base import Objective, watching
 from rdkd.objectives.build import build_objective
 

@@ -14,7 +14,7 @@ from rdkd.experiments.students import (
     open_study,
     train_student,
 )
-from rdkd.experiments.terminal import console
+from rdkd.io.terminal import console
 from rdkd.report.runs import FailedRun, Run
 
 #: Trains a method with a seed and a loss weight.

@@ -11,8 +11,8 @@ from rdkd.analysis.changes import largest_changes
 from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.phase import Phase
 from rdkd.experiments.students import Study
-from rdkd.experiments.terminal import console
 from rdkd.io.atomic import AtomicLocalBackend
+from rdkd.io.terminal import console
 from rdkd.report.attention import attention_figures
 from rdkd.report.comparison import Picture, cells, write_comparison
 from rdkd.report.pictures import draw_side_by_side, read_image

@@ -16,8 +16,8 @@ from rdkd.data.datasets import coco_datasets
 from rdkd.errors import InputError
 from rdkd.experiments.benchmark_model import Batch, build_bench
 from rdkd.experiments.measure import flop_counter
-from rdkd.experiments.terminal import console
 from rdkd.io.config import detector_config, load_config
+from rdkd.io.terminal import console
 from rdkd.report.tables import print_table
 
 #: Training images by folder, where the data need not be there to know: COCO

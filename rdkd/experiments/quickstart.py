@@ -22,8 +22,8 @@ from rdkd.experiments.setup import (
     mini_config,
     prepare_data,
 )
-from rdkd.experiments.terminal import console
 from rdkd.io.checkpoint import detector_state_dict, load_checkpoint_file
+from rdkd.io.terminal import console
 from rdkd.report.quickstart import Result, result_cells, write_report
 from rdkd.report.tables import print_table
 from rdkd.runtime.checks import check_config
@@ -48,6 +48,7 @@ def write_configs(setup: Setup, phases: Phases, data: DataSet, seed: int
     for role, phase in phases.items():
         cfg = mini_config(role, setup, data, seed)
         if role == 'teacher':
+            cfg.work_dir = str(phase.run)  # where images are remembered
             check_config(cfg)
         if role == 'distilled':
             cfg.model.teacher = str(phases['teacher'].config)

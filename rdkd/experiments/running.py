@@ -10,8 +10,8 @@ from typing import TextIO
 
 from rdkd.errors import InputError
 from rdkd.experiments.phase import Phase
-from rdkd.experiments.terminal import console, progress
 from rdkd.io.checkpoint import latest_checkpoint
+from rdkd.io.terminal import console, progress
 from rdkd.runtime.commands import command, end_with_parent, environment
 from rdkd.runtime.status import STOPPED, read_status
 
@@ -65,7 +65,7 @@ def train(phase: Phase) -> None:
         task = bars.add_task(phase.title, total=epochs)
         process = subprocess.Popen(
             command('train', phase.config, '--resume', '--status',
-                    phase.status),
+                    phase.status, '--no-image-check'),  # the run's were
             stdout=log, stderr=subprocess.STDOUT, env=environment(),
             preexec_fn=end_with_parent)
         code = None

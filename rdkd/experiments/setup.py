@@ -10,8 +10,8 @@ from mmengine.config import Config
 from rdkd.data.coco import read_annotations
 from rdkd.data.synthetic import Spec, make_dataset
 from rdkd.errors import InputError
-from rdkd.experiments.terminal import console, progress
 from rdkd.io.config import shipped_config
+from rdkd.io.terminal import console, track
 
 DETECTORS = ('retinanet', 'fcos', 'faster_rcnn')
 Role = Literal['teacher', 'baseline', 'distilled']
@@ -90,12 +90,9 @@ def prepare_data(given: Path | None) -> DataSet:
     root = given or Path('data', 'mini').resolve()
     if given and not given.is_dir():
         raise InputError(f'--data {given} is not a folder.')
-    if not given:
-        with progress() as bars:
-            def bar(images: Any) -> Any:
-                return bars.track(list(images), description='drawing')
-            if not make_dataset(root, Spec(), bar):
-                console.print(f'  {os.path.relpath(root)} is there already')
+    if not given and not make_dataset(root, Spec(), lambda images: track(
+            list(images), 'making synthetic scenes')):
+        console.print(f'  {os.path.relpath(root)} is there already')
     return DataSet(root, *(
         read_annotations(root / 'annotations' / f'{split}.json')
         for split in ('train', 'val')))

@@ -111,6 +111,7 @@ def open_study(setup: Setup, data: DataSet) -> Study:
     study = Study(setup, data, Path('work_dirs', 'compare', name).resolve())
     lock_run(study.run, 'comparison')
     cfg = study.config('teacher', seed=0)
+    cfg.work_dir = str(study.run)  # where images are remembered
     check_config(cfg)
     study.teacher.write(cfg)
     study.baseline.write(study.config('baseline', seed=0))

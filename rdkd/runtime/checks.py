@@ -11,10 +11,11 @@ from mmengine.registry import init_default_scope
 from rdkd.data.checks import check_dataset
 from rdkd.data.coco import some
 from rdkd.data.datasets import coco_datasets
+from rdkd.data.image_memory import FILE, ImageMemory
 from rdkd.detectors.classes import class_counts
 from rdkd.errors import InputError
 from rdkd.io.config import load_config
-from rdkd.runtime.processes import first_process
+from rdkd.runtime.processes import by_first_process
 from rdkd.runtime.resolved import registered_class
 
 
@@ -69,19 +70,25 @@ def check_keys(model: Mapping[str, Any]) -> None:
                     f' {part["type"]} takes: {", ".join(sorted(known))}.')
 
 
-def check_data(cfg: Config, split: str) -> None:
+def check_data(cfg: Config, split: str, images: bool = True) -> None:
     """Check the data sets of one split against each other and the model.
 
+    Of several processes the first one looks and the others wait.
+
     Args:
-        cfg (Config): The run's config.
+        cfg (Config): The run's config.  Which images could be decoded is
+            kept in its work dir, if it has one.
         split (str): ``'train'``, ``'val'`` or ``'test'``.
+        images (bool): Whether to look at the images.  Defaults to True.
 
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
-    # Of several processes one looks; the others wait where they join it.
-    if not first_process():
-        return
+    by_first_process(f'check {split}',
+                     lambda: _check_data(cfg, split, images))
+
+
+def _check_data(cfg: Config, split: str, images: bool) -> None:
     init_default_scope(cfg.get('default_scope') or 'mmdet')
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
@@ -92,8 +99,12 @@ def check_data(cfg: Config, split: str) -> None:
         models['teacher'] = (load_config(teacher).model
                              if isinstance(teacher, str) else teacher)
     datasets = list(coco_datasets(loader['dataset']))
+    memory = None
+    if images:
+        memory = ImageMemory(Path(cfg.work_dir, FILE)
+                             if cfg.get('work_dir') else None)
     for dataset in datasets:
-        classes = check_dataset(dataset, training=split == 'train')
+        classes = check_dataset(dataset, split == 'train', memory)
         for name, model in models.items():
             wrong = sorted(set(class_counts(model)) - {len(classes)})
             if wrong:
@@ -114,16 +125,17 @@ def check_data(cfg: Config, split: str) -> None:
                 'images. Set both to the same file.')
 
 
-def check_config(cfg: Config) -> None:
+def check_config(cfg: Config, images: bool = True) -> None:
     """Check everything a training run will read, before it starts.
 
     Args:
         cfg (Config): The run's config.
+        images (bool): As :func:`check_data` has it.
 
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
     init_default_scope(cfg.get('default_scope') or 'mmdet')
     check_keys(cfg.model)
-    check_data(cfg, 'train')
-    check_data(cfg, 'val')
+    check_data(cfg, 'train', images)
+    check_data(cfg, 'val', images)

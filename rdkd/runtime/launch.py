@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 
 from rdkd.runtime.defaults import complete
 from rdkd.runtime.processes import prepare_processes
+from rdkd.runtime.renumber_hook import RenumberHook
 
 
 def student_config(cfg: Config) -> Config:
@@ -42,6 +43,7 @@ def build_runner(cfg: Config) -> Runner:
         # The runner dumps what it got under this name in the work dir.
         cfg = Config(cfg.to_dict(), cfg_text=cfg.text)
     complete(cfg)
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = (RUNNERS.build(cfg) if 'runner_type' in cfg
+              else Runner.from_cfg(cfg))
+    runner.register_hook(RenumberHook())
+    return runner

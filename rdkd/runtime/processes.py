@@ -1,5 +1,7 @@
 """One process or several, with or without a GPU."""
 import os
+from collections.abc import Callable
+from datetime import timedelta
 from typing import cast
 
 import torch
@@ -22,6 +24,33 @@ def first_process() -> bool:
     Known from the environment, before any of them talks to another.
     """
     return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+
+
+def by_first_process(what: str, work: Callable[[], None]) -> None:
+    """Let the first process do what the others need not do.
+
+    Under ``torchrun`` the others wait here for as long as it takes: waiting
+    where they join it, as they do under other launchers, ends after the
+    process group's timeout (by default 10 minutes with NCCL, 30 with gloo).
+
+    Args:
+        what (str): A name for it, another one each time.
+        work (Callable): Does it.
+
+    Raises:
+        Exception: What ``work`` raises, in the first process.
+    """
+    if first_process():
+        work()
+    if os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
+        return
+    store = torch.distributed.TCPStore(
+        os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']),
+        is_master=False, wait_for_workers=False)
+    if first_process():
+        store.set(f'rdkd {what}', '')
+    else:
+        store.wait([f'rdkd {what}'], timedelta(days=30))
 
 
 def prepare_processes(cfg: Config) -> None:

@@ -35,6 +35,7 @@ class EvaluationOptions:
         show: Show the predictions.  Defaults to False.
         show_dir: Folder for images with predictions.  Defaults to none.
         wait_time: Seconds an image is shown.  Defaults to 2.
+        image_check: Look at all images first.  Defaults to True.
     """
     out: str | None = None
     outfile_prefix: str | None = None
@@ -42,6 +43,7 @@ class EvaluationOptions:
     show: bool = False
     show_dir: str | None = None
     wait_time: float = 2
+    image_check: bool = True
 
 
 def set_outfile_prefix(evaluator: Any, prefix: str) -> None:
@@ -82,7 +84,7 @@ def evaluate(cfg: Config, checkpoint: str, options: EvaluationOptions
     if options.out and not options.out.endswith(('.pkl', '.pickle')):
         raise InputError(f'--out {options.out} must end in .pkl.')
     cfg = student_config(cfg)
-    check_data(cfg, 'test')
+    check_data(cfg, 'test', options.image_check)
     weights = load_checkpoint_file(checkpoint)
     if options.outfile_prefix:
         set_outfile_prefix(cfg.test_evaluator, options.outfile_prefix)

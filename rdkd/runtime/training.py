@@ -25,10 +25,12 @@ class TrainOptions:
             Defaults to False.
         resume: A checkpoint to continue from, ``'auto'`` for the newest whole
             one in the work dir.  Defaults to None, a new run.
+        image_check: Look at all images first.  Defaults to True.
     """
     amp: bool = False
     auto_scale_lr: bool = False
     resume: str | None = None
+    image_check: bool = True
 
 
 def resolve(cfg: Config, options: TrainOptions) -> None:
@@ -75,7 +77,7 @@ def train(cfg: Config, options: TrainOptions,
     setup_cache_size_limit_of_dynamo()
     resolve(cfg, options)
     set_resume(cfg, options.resume)
-    check_config(cfg)
+    check_config(cfg, options.image_check)
     before_start()
     runner = build_runner(cfg)
     for hook in hooks:

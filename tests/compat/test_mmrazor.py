@@ -20,11 +20,13 @@ def test_mmrazor_does_not_import_by_itself_here():
 
 def test_distillation_code_imports_and_mmcv_keeps_its_version():
     done = python('''
+        import sys
         import mmcv
-        before = mmcv.__version__
+        before, limit = mmcv.__version__, sys.getrecursionlimit()
         from rdkd.compat.mmrazor import import_mmrazor
         mmrazor = import_mmrazor()
         assert mmcv.__version__ == before, mmcv.__version__
+        assert sys.getrecursionlimit() == limit
         assert import_mmrazor() is mmrazor
         import mmrazor.engine
         from mmrazor.models import (ChannelWiseDivergence,

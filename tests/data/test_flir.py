@@ -11,6 +11,7 @@ from thermal import IMAGES, LAYOUTS, ODD, edit, make_thermal
 from rdkd.data import checks
 from rdkd.data.coco import read_annotations
 from rdkd.data.flir import CLASSES, clip_box, convert
+from rdkd.data.images import check_images
 
 #: What becomes of the oddities in the training images.
 ODD_ENDS = {('car', 'clipped'): 1, ('person', 'clipped'): 1,
@@ -124,7 +125,7 @@ def test_the_result_passes_the_checks_and_loads(shipped, tmp_path):
         coco = read_annotations(path)
         checks.check_categories(coco, CLASSES, path)
         checks.check_boxes(coco, path, training=True)
-        checks.check_images(coco, out / 'images' / split, path)
+        check_images(coco, out / 'images' / split, path)
         dataset = CocoDataset(
             data_root=f'{out}/', ann_file=f'annotations/{split}.json',
             data_prefix=dict(img=f'images/{split}/'),

@@ -10,6 +10,7 @@ from browser import check_page
 from helpers import LIMIT, ROOT
 
 from rdkd.cli import main
+from rdkd.data.image_memory import FILE
 from rdkd.errors import InputError
 from rdkd.experiments.comparison import (
     ComparisonPlan,
@@ -46,6 +47,7 @@ def test_methods_are_trained_once_and_compared(mini_data, tmp_path):
     flags = ['--data', 'own', '--epochs', 1, '--size', 64, '--seeds', 3]
     compare(tmp_path, *flags, '--methods', 'none')
     run = tmp_path / 'work_dirs/compare/own_retinanet_epochs1_size64'
+    assert [f.parent for f in run.rglob(FILE)] == [run]
     trained = [run / 'teacher/epoch_4.pth', run / 'none_seed3/epoch_1.pth']
     before = [file.stat().st_mtime_ns for file in trained]
     said = compare(tmp_path, *flags, '--methods', 'none,none+inherit,review')

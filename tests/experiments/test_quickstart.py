@@ -11,6 +11,7 @@ import time
 import pytest
 from helpers import LIMIT, ROOT
 
+from rdkd.data.image_memory import FILE
 from rdkd.experiments.quickstart import run_folder
 from rdkd.experiments.setup import Setup
 
@@ -63,6 +64,8 @@ def test_stop_continue_report_and_repeat(own_data, tmp_path):
     process = start(own_data)
     said = said_by(process)
     assert process.returncode == 0, said
+    # The images were checked once, for all trainings and evaluations.
+    assert [f.parent for f in run.rglob(FILE)] == [run]
     for name in ('teacher', 'baseline', 'student + RDKD'):
         assert re.search(rf'{re.escape(name)}\s+│\s+[\d.]+ │', said), said
     report = run / 'report'

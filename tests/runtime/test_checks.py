@@ -1,12 +1,14 @@
 """What is wrong with a config or its data is said before the first step."""
 import json
 import logging
+import os
 import shutil
 
 import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from rdkd.data.image_memory import FILE
 from rdkd.data.synthetic import CLASSES
 from rdkd.errors import InputError
 from rdkd.objectives.base import Objective
@@ -87,6 +89,40 @@ def test_an_image_that_is_cut_off_is_named(case):
 def test_an_image_of_another_size_is_refused(case):
     case[2](lambda coco: coco['images'][0].update(width=20))
     refuse(case[0], '96x64 and not 20x64')
+
+
+def test_images_are_looked_at_unless_told_otherwise(case, tmp_path):
+    cfg, root, _ = case
+    cfg.work_dir = str(tmp_path / 'run')
+    check_config(cfg)
+    assert os.listdir(cfg.work_dir) == [FILE]
+    next((root / 'images').glob('val*')).unlink()
+    refuse(cfg, 'missing')
+    check_config(cfg, images=False)
+    cfg.work_dir = str(tmp_path / 'other')
+    check_config(cfg, images=False)
+    assert not (tmp_path / 'other').exists()
+
+
+def test_the_pipeline_that_decodes_is_the_datasets(case):
+    """Each split's own: here one that leaves nothing of an image."""
+    for step in case[0].val_dataloader.dataset.pipeline:
+        if step['type'] == 'Resize':
+            step['scale'] = (0.4, 0.4)
+    refuse(case[0], 'val.json', 'no side of a pixel left')
+
+
+@pytest.mark.parametrize('name', ['../images2/a.png', '/etc/passwd'])
+def test_images_outside_of_the_folder_are_refused(case, name):
+    case[2](lambda coco: coco['images'][0].update(file_name=name))
+    refuse(case[0], 'train.json', f'outside of {case[1]}/images: {name}')
+
+
+def test_image_ids_of_two_kinds_are_refused(case):
+    def change(coco):
+        coco['images'].append(dict(coco['images'][0], id='a'))
+    case[2](change, 'val')
+    refuse(case[0], 'val.json', 'some image ids are numbers')
 
 
 @pytest.mark.parametrize('listed', [False, True])
@@ -193,6 +229,25 @@ def test_unusable_boxes_are_counted_and_skipped(case, monkeypatch):
     assert len(messages) == 2
     assert '1 boxes are smaller than a pixel' in messages[0]
     assert '1 boxes are outside' in messages[1]
+
+
+@pytest.mark.parametrize('crowds', [False, True])
+def test_nothing_to_evaluate_on_is_told(case, monkeypatch, crowds):
+    def change(coco):
+        if crowds:
+            for annotation in coco['annotations']:
+                annotation['iscrowd'] = 1
+        else:
+            coco['annotations'].clear()
+    messages = []
+    monkeypatch.setattr('rdkd.data.checks.print_log',
+                        lambda text, *_: messages.append(text))
+    check_config(case[0])
+    assert not any('mAP' in text for text in messages)
+    case[2](change, 'val')
+    check_config(case[0])
+    assert sum('val.json has no box to evaluate on: the mAP will be -1' in text
+               for text in messages) == 1
 
 
 @pytest.mark.parametrize('where, key, near', [
