@@ -141,11 +141,7 @@ def student_phase(study: Study, method: str, seed: int,
         phase.write(study.config('baseline', seed))
         return phase
     cfg = study.config('distilled', seed)
-    cfg.model.pop('distiller')  # an update would merge
-    cfg.model.update(
-        teacher=str(study.teacher.config),
-        teacher_ckpt=str(study.teacher.last_checkpoint()),
-        **methods.distillation(method, weight))
+    methods.set_method(cfg, method, weight, study.teacher)
     phase.write(cfg)
     return phase
 
