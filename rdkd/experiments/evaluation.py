@@ -8,6 +8,7 @@ from typing import Any
 from rdkd.experiments.phase import Phase
 from rdkd.io.terminal import busy
 from rdkd.runtime.commands import run_command
+from rdkd.runtime.exporting import export
 
 #: What CocoMetric does not say when nothing at all is detected.
 _NOTHING = {f'coco/bbox_{key}': 0.0 for key in (
@@ -43,7 +44,7 @@ def evaluate(phase: Phase, plain: Phase) -> Evaluation:
         Evaluation: Kept from an earlier time, if the model is the same.
 
     Raises:
-        ChildFailed: If one of them fails.
+        InputError: If one of them fails.
     """
     metrics, prefix = phase.results / 'metrics.json', phase.results / 'val'
     trained = phase.last_checkpoint()
@@ -53,8 +54,8 @@ def evaluate(phase: Phase, plain: Phase) -> Evaluation:
         phase.deployed.unlink(missing_ok=True)  # made again from its source
         shutil.rmtree(phase.results, ignore_errors=True)
         with busy(f'{phase.title}, export and evaluation'):
-            run_command('export', trained, phase.deployed,
-                        about=phase.title, log=phase.log)
+            # Not a command of its own, which takes seconds to import.
+            export(str(trained), phase.deployed)
             run_command('test', plain.config, phase.deployed,
                         '--work-dir', phase.results, '--outfile-prefix',
                         prefix, '--metrics', metrics, about=phase.title,

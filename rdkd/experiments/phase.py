@@ -38,7 +38,7 @@ class Phase:
 
     @property
     def log(self) -> Path:
-        """What training, export and evaluation wrote."""
+        """What training and evaluation wrote."""
         return self.run / f'{self.name}.log'
 
     @property

@@ -25,7 +25,7 @@ from rdkd.experiments.setup import (
     prepare_data,
 )
 from rdkd.io.checkpoint import detector_state_dict, load_checkpoint_file
-from rdkd.io.terminal import console
+from rdkd.io.terminal import busy, console
 from rdkd.report.quickstart import Result, result_cells, write_report
 from rdkd.report.tables import print_table
 from rdkd.runtime.checks import check_config
@@ -108,7 +108,8 @@ def measure(phases: Phases) -> dict[Role, Result]:
     """Evaluate what was trained and time it."""
     measured = {role: evaluate(phase, plain(role, phases))
                 for role, phase in phases.items()}
-    speed = measure_speed(phases)
+    with busy('time per image'):
+        speed = measure_speed(phases)
     return {role: Result(
         phase.title, measured[role].metrics, *speed[role],
         measured[role].detections, *read_history(phase.folder))
@@ -144,22 +145,24 @@ def report(results: Mapping[Role, Result], data: DataSet, seed: int,
               for role, result in results.items()}
     rows = list(results.values())
     threads = torch.get_num_threads()
-    write_report(
-        folder,
-        title='RDKD: a baseline and the same student distilled',
-        summary=f'On {data.root.name}, seed {seed}: the baseline reaches '
+    summary = (
+        f'On {data.root.name}, seed {seed}: the baseline reaches '
         f'{scores["baseline"]:.1f} mAP, the student that only inherits the '
         f'teacher\'s neck and heads {scores["inherited"]:.1f}, and the '
         f'student with RDKD {scores["distilled"]:.1f} ({gains(scores)}). '
-        f'Their teacher has {scores["teacher"]:.1f}.',
-        command=command,
-        versions=dict(versions(), seed=str(seed)),
-        notes=['Time per image: the model\'s forward pass on one blank image '
-               f'with {threads} thread{"s" if threads > 1 else ""}, median, '
-               'the models taking turns. All students are the same network, '
-               'trained with the same seed and schedule.'],
-        results=rows, compared=[results['baseline'], results['distilled']],
-        coco=data.val, images=data.images)
+        f'Their teacher has {scores["teacher"]:.1f}.')
+    note = ('Time per image: the model\'s forward pass on one blank image '
+            f'with {threads} thread{"s" if threads > 1 else ""}, median, the '
+            'models taking turns. All students are the same network, trained '
+            'with the same seed and schedule.')
+    with busy('curves, pictures and page'):
+        write_report(
+            folder, title='RDKD: a baseline and the same student distilled',
+            summary=summary, command=command,
+            versions=dict(versions(), seed=str(seed)), notes=[note],
+            results=rows,
+            compared=[results['baseline'], results['distilled']],
+            coco=data.val, images=data.images)
     latest = folder.parents[1] / 'report'
     shutil.rmtree(latest, ignore_errors=True)
     shutil.copytree(folder, latest)
