@@ -20,7 +20,7 @@ from rdkd.experiments.benchmark_model import Batch
 from rdkd.experiments.benchmark_steps import METHODS
 from rdkd.io.config import shipped_config
 
-CONTINUE_WITH = 'What was printed stands.'
+CONTINUE_WITH = 'What was printed stands; the same command measures all anew.'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """What the commands share: flags, and errors that are for people."""
 import argparse
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -95,8 +96,14 @@ def readable_errors(continue_with: str | None = None) -> Iterator[None]:
     """Print errors that are for the user without a traceback.
 
     Args:
-        continue_with (str, optional): Said when the user interrupts.
+        continue_with (str, optional): Told when the user interrupts, or the
+            process is asked to end.
     """
+    # torchrun and Slurm end a process that hangs in a collective by SIGTERM,
+    # which Python would not get to handle.
+    ends = {} if 'RANK' in os.environ else {
+        signal.SIGTERM: signal.signal(signal.SIGTERM,
+                                      signal.default_int_handler)}
     try:
         yield
     except (InputError, OSError) as error:
@@ -108,3 +115,6 @@ def readable_errors(continue_with: str | None = None) -> Iterator[None]:
         print('\ninterrupted.' +
               (f' {continue_with}' if continue_with else ''), file=sys.stderr)
         sys.exit(130)
+    finally:
+        for number, handler in ends.items():
+            signal.signal(number, handler)

@@ -6,7 +6,6 @@ not done again: interrupt it and start it again, and it goes on where it was;
 add methods or seeds later.
 """
 import argparse
-import signal
 
 from rdkd.cli.setup import add_setup_arguments, setup_from
 from rdkd.errors import InputError
@@ -20,17 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     add_setup_arguments(parser)
     parser.add_argument(
-        '--methods', default=[
-            'none', 'plain', 'rdkd', 'fgd', 'mgd', 'pkd', 'cwd'],
+        '--methods', default='none,plain,rdkd,fgd,mgd,pkd,cwd',
         type=lambda text: text.split(','),
         help=f'of {",".join(METHODS)}, each perhaps with '
-        f'{" or ".join("+" + extra for extra in EXTRAS)}')
-    parser.add_argument('--seeds', default=[0, 1, 2], type=lambda text: [
-        int(seed) for seed in text.split(',')])
+        f'{" or ".join("+" + extra for extra in EXTRAS)} (default: '
+        '%(default)s)')
+    parser.add_argument(
+        '--seeds', default='0,1,2',
+        type=lambda text: [int(seed) for seed in text.split(',')],
+        help='each method is trained with each (default: %(default)s)')
     parser.add_argument(
         '--tune', type=int, metavar='SEED',
         help='choose each method\'s loss weight with this seed, which is not '
-        'one of --seeds')
+        'one of --seeds (default: the weights are not chosen)')
 
 
 def plan_from(args: argparse.Namespace) -> ComparisonPlan:
@@ -58,5 +59,4 @@ def plan_from(args: argparse.Namespace) -> ComparisonPlan:
 
 def run(args: argparse.Namespace) -> None:
     """Compare."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     compare(plan_from(args), args.command_line)

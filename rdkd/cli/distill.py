@@ -17,7 +17,7 @@ from rdkd.runtime.plan import make_plan
 from rdkd.runtime.processes import first_process
 from rdkd.runtime.training import train
 
-CONTINUE_WITH = 'Continue with --resume.'
+CONTINUE_WITH = 'Start the same command with --resume to go on.'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,7 @@ the teacher nor what was learned only to distill.
 import argparse
 from pathlib import Path
 
-from mmengine.runner import save_checkpoint
-
-from rdkd.errors import InputError
-from rdkd.io.checkpoint import deployable, load_checkpoint_file
+from rdkd.runtime.exporting import export
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,12 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the student."""
-    if args.out.exists():
-        raise InputError(f'{args.out} exists already. Choose another name.')
-    student = deployable(load_checkpoint_file(args.checkpoint),
-                         args.checkpoint)
-    save_checkpoint(student, str(args.out),
-                    backend_args=dict(backend='atomic'))
-    state = student['state_dict']
+    state = export(args.checkpoint, args.out)['state_dict']
     total = sum(value.numel() for value in state.values())
     print(f'{args.out}: {len(state)} tensors, {total / 1e6:.2f} M values')

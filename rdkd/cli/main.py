@@ -10,8 +10,8 @@ from rdkd.cli.common import readable_errors
 
 #: The module in this package that a command is in.  It is imported when the
 #: command is called and has a docstring whose first line is the summary,
-#: ``add_arguments(parser)``, ``run(args)`` and perhaps ``CONTINUE_WITH``, said
-#: when the user interrupts.
+#: ``add_arguments(parser)``, ``run(args)`` and perhaps ``CONTINUE_WITH``: how
+#: to go on after an interruption.
 COMMANDS = {
     'train': 'train',
     'test': 'test',

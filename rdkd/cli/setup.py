@@ -12,12 +12,15 @@ def add_setup_arguments(parser: argparse.ArgumentParser) -> None:
         help='your own images: a folder with annotations/train.json, '
         'annotations/val.json (COCO format) and images/; without it synthetic '
         'scenes are made in data/mini')
-    parser.add_argument('--detector', default=DETECTORS[0], choices=DETECTORS)
+    parser.add_argument('--detector', default=DETECTORS[0], choices=DETECTORS,
+                        help='of all models (default: %(default)s)')
     parser.add_argument('--epochs', type=int,
                         help='epochs of the student; the teacher trains '
-                        'longer in proportion')
+                        'longer in proportion (default: that of the mini '
+                        'configs, 5)')
     parser.add_argument('--size', type=int,
-                        help='longer side of the images in pixels')
+                        help='longer side of the images in pixels (default: '
+                        'that of the mini configs, 256)')
 
 
 def setup_from(args: argparse.Namespace) -> Setup:

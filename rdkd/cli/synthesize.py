@@ -4,6 +4,8 @@ import argparse
 from rdkd.data.synthetic import Spec, make_dataset
 from rdkd.io.terminal import track
 
+CONTINUE_WITH = 'Nothing was written: start the same command again.'
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""

@@ -5,6 +5,8 @@ from pathlib import Path
 from rdkd.cli.common import add_run_arguments, config_from
 from rdkd.runtime.testing import EvaluationOptions, evaluate
 
+CONTINUE_WITH = 'Nothing is kept of it: start the same command again.'
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""

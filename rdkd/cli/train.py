@@ -7,7 +7,7 @@ from rdkd.runtime.resolved import spell_out
 from rdkd.runtime.status import StatusHook, outcome_kept
 from rdkd.runtime.training import TrainOptions, resolve, train
 
-CONTINUE_WITH = 'Continue with --resume.'
+CONTINUE_WITH = 'Start the same command with --resume to go on.'
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,6 @@ from rdkd.errors import InputError
 from rdkd.experiments.comparison_report import report
 from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.methods import title
-from rdkd.experiments.running import TrainingStopped
 from rdkd.experiments.setup import Setup, prepare_data
 from rdkd.experiments.students import (
     Countdown,
@@ -16,6 +15,7 @@ from rdkd.experiments.students import (
 )
 from rdkd.io.terminal import console
 from rdkd.report.runs import FailedRun, Run
+from rdkd.runtime.commands import TrainingStopped
 
 #: Trains a method with a seed and a loss weight.
 Train = Callable[[str, int, float | None], Run]
@@ -43,8 +43,11 @@ def attempt(train: Train, method: str, seed: int, weight: float | None
     """Train a student; that the training stopped is a result too."""
     try:
         return train(method, seed, weight)
-    except (TrainingStopped, FloatingPointError) as error:
-        return FailedRun(method, title(method), seed, weight, str(error))
+    except TrainingStopped as error:
+        why = error.why
+    except FloatingPointError as error:
+        why = str(error)
+    return FailedRun(method, title(method), seed, weight, why)
 
 
 def tune(plan: ComparisonPlan, weights: Mapping[str, Sequence[float]],

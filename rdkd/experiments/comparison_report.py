@@ -12,7 +12,7 @@ from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.phase import Phase
 from rdkd.experiments.students import Study
 from rdkd.io.atomic import AtomicLocalBackend
-from rdkd.io.terminal import console
+from rdkd.io.terminal import busy, console
 from rdkd.report.attention import attention_figures
 from rdkd.report.comparison import Picture, cells, write_comparison
 from rdkd.report.pictures import draw_side_by_side, read_image
@@ -135,14 +135,15 @@ def report(study: Study, runs: Sequence[Run],
         tuning=[run.to_json() for run in tuned]), indent=1).encode(),
         folder / 'results.json')
     shown = shown_runs(runs)
-    panels, drawn = (draw_changes(study, shown[0], shown[-1], folder)
-                     if shown else ([], []))
-    write_comparison(
-        folder, title=f'{study.setup.detector} on {study.data.root.name}: '
-        'distillation methods', teacher=teacher, command=command,
-        versions=used, runs=runs, tuning=tuned, panels=panels,
-        pictures=drawn,
-        attention=draw_heat_maps(study, shown, folder) if shown else [])
+    with busy('curves, pictures and page'):
+        panels, drawn = (draw_changes(study, shown[0], shown[-1], folder)
+                         if shown else ([], []))
+        write_comparison(
+            folder, title=f'{study.setup.detector} on {study.data.root.name}: '
+            'distillation methods', teacher=teacher, command=command,
+            versions=used, runs=runs, tuning=tuned, panels=panels,
+            pictures=drawn,
+            attention=draw_heat_maps(study, shown, folder) if shown else [])
     console.print(f'The teacher has {teacher:.1f} mAP. Table, curves, '
                   'pictures and raw results: '
                   f'{os.path.relpath(folder / "index.html")}',

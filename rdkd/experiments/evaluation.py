@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rdkd.experiments.phase import Phase
+from rdkd.io.terminal import busy
 from rdkd.runtime.commands import run_command
+from rdkd.runtime.exporting import export
 
 #: What CocoMetric does not say when nothing at all is detected.
 _NOTHING = {f'coco/bbox_{key}': 0.0 for key in (
@@ -40,6 +42,9 @@ def evaluate(phase: Phase, plain: Phase) -> Evaluation:
 
     Returns:
         Evaluation: Kept from an earlier time, if the model is the same.
+
+    Raises:
+        InputError: If one of them fails.
     """
     metrics, prefix = phase.results / 'metrics.json', phase.results / 'val'
     trained = phase.last_checkpoint()
@@ -48,10 +53,12 @@ def evaluate(phase: Phase, plain: Phase) -> Evaluation:
             and metrics.stat().st_mtime_ns > trained.stat().st_mtime_ns):
         phase.deployed.unlink(missing_ok=True)  # made again from its source
         shutil.rmtree(phase.results, ignore_errors=True)
-        run_command('export', trained, phase.deployed, about=phase.title)
-        run_command('test', plain.config, phase.deployed,
-                    '--work-dir', phase.results, '--outfile-prefix', prefix,
-                    '--no-image-check', '--metrics', metrics,
-                    about=phase.title)
+        with busy(f'{phase.title}, export and evaluation'):
+            # Not a command of its own, which takes seconds to import.
+            export(str(trained), phase.deployed)
+            run_command('test', plain.config, phase.deployed,
+                        '--work-dir', phase.results, '--outfile-prefix',
+                        prefix, '--no-image-check', '--metrics', metrics,
+                        about=phase.title, log=phase.log)
     return Evaluation(_NOTHING | json.loads(metrics.read_text()),
                       read_detections(prefix))

@@ -3,7 +3,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmengine.config import Config
+
 from rdkd.errors import InputError
+from rdkd.experiments.phase import Phase
 from rdkd.objectives.level import PRESETS
 
 #: What a name may be followed by, after a plus sign, and its title.
@@ -132,3 +135,19 @@ def distillation(name: str, weight: float | None) -> dict[str, Any]:
         distiller=METHODS[base].distiller(weight or 0),
         inherit='inherit' in extras,
         response=dict(type='ResponseLoss') if 'response' in extras else None)
+
+
+def set_method(cfg: Config, name: str, weight: float | None,
+               teacher: Phase) -> None:
+    """Turn a distillation config to a method and a teacher, in place.
+
+    Args:
+        cfg (Config): Changed in place.
+        name (str): Of the method.
+        weight (float, optional): Of the loss; None of a student without one.
+        teacher (Phase): Is or will be trained.
+    """
+    cfg.model.pop('distiller')  # an update would merge
+    cfg.model.update(teacher=str(teacher.config),
+                     teacher_ckpt=str(teacher.last_checkpoint()),
+                     **distillation(name, weight))

@@ -38,7 +38,7 @@ class Phase:
 
     @property
     def log(self) -> Path:
-        """What the training said."""
+        """What training and evaluation wrote."""
         return self.run / f'{self.name}.log'
 
     @property

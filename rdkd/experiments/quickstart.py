@@ -1,8 +1,9 @@
-"""A teacher, a baseline and the same student distilled."""
+"""A teacher, a baseline, and the same student inheriting and distilled."""
 import math
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from mmengine.registry import init_default_scope
 
 from rdkd.analysis.logs import read_history
 from rdkd.experiments.evaluation import evaluate
+from rdkd.experiments.methods import set_method
 from rdkd.experiments.phase import Phase
 from rdkd.experiments.running import lock_run, train_once
 from rdkd.experiments.setup import (
@@ -23,14 +25,15 @@ from rdkd.experiments.setup import (
     prepare_data,
 )
 from rdkd.io.checkpoint import detector_state_dict, load_checkpoint_file
-from rdkd.io.terminal import console
+from rdkd.io.terminal import busy, console
 from rdkd.report.quickstart import Result, result_cells, write_report
 from rdkd.report.tables import print_table
 from rdkd.runtime.checks import check_config
 from rdkd.runtime.versions import versions
 
 TITLES: dict[Role, str] = dict(
-    teacher='teacher', baseline='baseline', distilled='student + RDKD')
+    teacher='teacher', baseline='baseline', inherited='inheriting only',
+    distilled='student + RDKD')
 Phases = dict[Role, Phase]
 
 
@@ -44,12 +47,14 @@ def run_folder(setup: Setup, seed: int) -> Path:
 
 def write_configs(setup: Setup, phases: Phases, data: DataSet, seed: int
                   ) -> None:
-    """Write the three complete configs of a run beside its results."""
+    """Write the complete configs of a run beside its results."""
     for role, phase in phases.items():
         cfg = mini_config(role, setup, data, seed)
         if role == 'teacher':
             cfg.work_dir = str(phase.run)  # where images are remembered
             check_config(cfg)
+        if role == 'inherited':
+            set_method(cfg, 'none+inherit', None, phases['teacher'])
         if role == 'distilled':
             cfg.model.teacher = str(phases['teacher'].config)
             cfg.model.teacher_ckpt = str(phases['teacher'].last_checkpoint())
@@ -58,7 +63,7 @@ def write_configs(setup: Setup, phases: Phases, data: DataSet, seed: int
 
 def plain(role: Role, phases: Phases) -> Phase:
     """The phase whose config is that of the plain detector."""
-    return phases['baseline' if role == 'distilled' else role]
+    return phases['teacher' if role == 'teacher' else 'baseline']
 
 
 def measure_speed(phases: Phases, rounds: int = 15
@@ -100,52 +105,70 @@ def measure_speed(phases: Phases, rounds: int = 15
             for role, model in models.items()}
 
 
-def measure(phases: Phases) -> list[Result]:
+def measure(phases: Phases) -> dict[Role, Result]:
     """Evaluate what was trained and time it."""
     measured = {role: evaluate(phase, plain(role, phases))
                 for role, phase in phases.items()}
-    speed = measure_speed(phases)
-    results = []
-    for role, phase in phases.items():
-        curve, losses = read_history(phase.folder)
-        results.append(Result(
-            phase.title, measured[role].metrics, *speed[role],
-            measured[role].detections, curve, losses))
-    return results
+    with busy('time per image'):
+        speed = measure_speed(phases)
+    return {role: Result(
+        phase.title, measured[role].metrics, *speed[role],
+        measured[role].detections, *read_history(phase.folder))
+        for role, phase in phases.items()}
 
 
-def report(results: list[Result], data: DataSet, seed: int, folder: Path,
-           command: str) -> None:
+def gains(scores: Mapping[Role, float]) -> str:
+    """What RDKD adds to the baseline, and how much of it inheriting alone.
+
+    Args:
+        scores (Mapping): The mAP in percent by role.
+    """
+    whole, part = (scores[role] - scores['baseline']
+                   for role in ('distilled', 'inherited'))
+    if 0 <= part <= whole:
+        return f'{whole:+.1f} with RDKD, of which {part:+.1f} comes from ' \
+               'inheriting'
+    return f'{whole:+.1f} with RDKD; {part:+.1f} with inheriting only'
+
+
+def report(results: Mapping[Role, Result], data: DataSet, seed: int,
+           folder: Path, command: str) -> None:
     """Write the report and print the table.
 
     Args:
-        results (list[Result]): Of teacher, baseline and distilled student.
+        results (Mapping): Of every role.
         data (DataSet): What they were trained on.
         seed (int): Of the trainings.
         folder (Path): Of the report.
         command (str): What to run for the same.
     """
-    teacher, baseline, distilled = (100 * r.metrics['coco/bbox_mAP']
-                                    for r in results)
-    write_report(
-        folder,
-        title='RDKD: a baseline and the same student distilled',
-        summary=f'On {data.root.name}, seed {seed}: the baseline reaches '
-        f'{baseline:.1f} mAP and the student with RDKD {distilled:.1f} '
-        f'({distilled - baseline:+.1f}); its teacher has {teacher:.1f}.',
-        command=command,
-        versions=dict(versions(), seed=str(seed)),
-        notes=['Time per image: the model\'s forward pass on one blank image '
-               f'with {torch.get_num_threads()} threads, median, the models '
-               'taking turns. Baseline and distilled student are the same '
-               'network.'],
-        results=results, compared=results[1:], coco=data.val,
-        images=data.images)
+    scores = {role: 100 * result.metrics['coco/bbox_mAP']
+              for role, result in results.items()}
+    rows = list(results.values())
+    threads = torch.get_num_threads()
+    summary = (
+        f'On {data.root.name}, seed {seed}: the baseline reaches '
+        f'{scores["baseline"]:.1f} mAP, the student that only inherits the '
+        f'teacher\'s neck and heads {scores["inherited"]:.1f}, and the '
+        f'student with RDKD {scores["distilled"]:.1f} ({gains(scores)}). '
+        f'Their teacher has {scores["teacher"]:.1f}.')
+    note = ('Time per image: the model\'s forward pass on one blank image '
+            f'with {threads} thread{"s" if threads > 1 else ""}, median, the '
+            'models taking turns. All students are the same network, trained '
+            'with the same seed and schedule.')
+    with busy('curves, pictures and page'):
+        write_report(
+            folder, title='RDKD: a baseline and the same student distilled',
+            summary=summary, command=command,
+            versions=dict(versions(), seed=str(seed)), notes=[note],
+            results=rows,
+            compared=[results['baseline'], results['distilled']],
+            coco=data.val, images=data.images)
     latest = folder.parents[1] / 'report'
     shutil.rmtree(latest, ignore_errors=True)
     shutil.copytree(folder, latest)
-    print_table(result_cells(results))
-    console.print(f'RDKD: {distilled - baseline:+.1f} mAP. Report: '
+    print_table(result_cells(rows))
+    console.print(f'{gains(scores)}. Report: '
                   f'{os.path.relpath(folder / "index.html")} '
                   f'(the latest is also in {os.path.relpath(latest)})',
                   soft_wrap=True)
@@ -164,12 +187,13 @@ def quickstart(setup: Setup, seed: int, command: str) -> None:
     """
     run = run_folder(setup, seed)
     lock_run(run, 'quickstart')
-    console.print('[bold]1/5[/] the data set')
+    steps = len(TITLES) + 2
+    console.print(f'[bold]1/{steps}[/] the data set')
     data = prepare_data(setup.data)
     phases = {role: Phase(role, title, run) for role, title in TITLES.items()}
     write_configs(setup, phases, data, seed)
     for number, phase in enumerate(phases.values(), 2):
-        console.print(f'[bold]{number}/5[/] training: {phase.title}')
+        console.print(f'[bold]{number}/{steps}[/] training: {phase.title}')
         train_once(phase)
-    console.print('[bold]5/5[/] evaluation and report')
+    console.print(f'[bold]{steps}/{steps}[/] evaluation and report')
     report(measure(phases), data, seed, run / 'report', command)

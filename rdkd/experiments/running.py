@@ -3,7 +3,6 @@
 Every training is kept: it can be interrupted, and is not done twice.
 """
 import fcntl
-import subprocess
 import time
 from pathlib import Path
 from typing import TextIO
@@ -12,16 +11,10 @@ from rdkd.errors import InputError
 from rdkd.experiments.phase import Phase
 from rdkd.io.checkpoint import latest_checkpoint
 from rdkd.io.terminal import console, progress
-from rdkd.runtime.commands import command, end_with_parent, environment
-from rdkd.runtime.status import STOPPED, read_status
+from rdkd.runtime.commands import run_command
+from rdkd.runtime.status import read_status
 
-#: Seconds between two looks at the status of a training.
-POLL = 0.2
 _locks: list[TextIO] = []  # closed, and so released, with the process
-
-
-class TrainingStopped(InputError):
-    """A training that ended by itself, because its loss was not finite."""
 
 
 def lock_run(run: Path, what: str) -> None:
@@ -50,45 +43,31 @@ def is_trained(phase: Phase) -> bool:
 
 
 def train(phase: Phase) -> None:
-    """Train a model, or go on with it, with a bar.
+    """Train a model, or go on with it, and show how far it is.
 
     Args:
         phase (Phase): Its config is written.
 
     Raises:
         TrainingStopped: If its loss is not finite.
-        InputError: With what the training says, if it fails.
+        ChildFailed: If it fails otherwise.
     """
     epochs = phase.read().train_cfg.max_epochs
     phase.status.unlink(missing_ok=True)  # of an earlier start
-    with progress() as bars, phase.log.open('a') as log:
+    with progress() as bars:
         task = bars.add_task(phase.title, total=epochs)
-        process = subprocess.Popen(
-            command('train', phase.config, '--resume', '--status',
-                    phase.status, '--no-image-check'),  # the run's were
-            stdout=log, stderr=subprocess.STDOUT, env=environment(),
-            preexec_fn=end_with_parent)
-        code = None
-        try:
-            while code is None:
-                try:
-                    code = process.wait(POLL)
-                except subprocess.TimeoutExpired:
-                    bars.update(task, completed=read_status(phase.status).done)
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            raise
-        if code == 0:
-            bars.update(task, completed=epochs)
-    if code:
-        told = read_status(phase.status)
-        if code == STOPPED and told.outcome == 'stopped':
-            raise TrainingStopped(told.message)
-        if told.outcome == 'error':
-            raise InputError(told.message)
-        raise InputError(
-            f'training failed ({phase.title}); see {phase.log}.')
+
+        def watch() -> None:
+            now = read_status(phase.status)
+            if now.iteration:
+                bars.update(task, completed=now.done,
+                            description=f'{phase.title}, {now.place}')
+
+        run_command('train', phase.config, '--resume', '--status',
+                    phase.status, '--no-image-check',  # the run's were
+                    about=phase.title, log=phase.log, watch=watch,
+                    told=lambda: read_status(phase.status).message)
+        bars.update(task, completed=epochs, description=phase.title)
 
 
 def train_once(phase: Phase) -> float | None:
@@ -101,7 +80,7 @@ def train_once(phase: Phase) -> float | None:
         float | None: The minutes it took; None if it was trained.
 
     Raises:
-        InputError: As :func:`train`.
+        ChildFailed: As :func:`train`.
     """
     if is_trained(phase):
         console.print(f'  {phase.title}: trained already')

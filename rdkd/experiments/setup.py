@@ -14,11 +14,11 @@ from rdkd.io.config import shipped_config
 from rdkd.io.terminal import console, track
 
 DETECTORS = ('retinanet', 'fcos', 'faster_rcnn')
-Role = Literal['teacher', 'baseline', 'distilled']
+Role = Literal['teacher', 'baseline', 'inherited', 'distilled']
 #: Names of the mini configs, with braces for the detector.
 _CONFIGS: dict[Role, str] = dict(
     teacher='{}_mini_teacher.py', baseline='{}_mini_student.py',
-    distilled='rdkd_{}_mini.py')
+    inherited='rdkd_{}_mini.py', distilled='rdkd_{}_mini.py')
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,15 @@ def mini_config(role: Role, setup: Setup, data: DataSet, seed: int
     """A mini config for a data set and a setup.
 
     Args:
-        role (str): Whose: ``'teacher'``, ``'baseline'``, ``'distilled'``.
+        role (str): Whose: ``'teacher'``, ``'baseline'``, ``'inherited'``,
+            ``'distilled'``.
         setup (Setup): Detector and schedule.
         data (DataSet): What it is trained on.
         seed (int): Of the run.
 
     Returns:
-        Config: Complete, but for the work dir and the teacher's checkpoint.
+        Config: Complete, but for the work dir, the teacher's checkpoint and
+        what :func:`rdkd.experiments.methods.set_method` sets.
     """
     cfg, student = setup.shipped(role), setup.shipped('baseline')
     epochs = student.train_cfg.max_epochs

@@ -17,6 +17,7 @@ from rdkd.experiments.evaluation import evaluate
 from rdkd.experiments.phase import Phase
 from rdkd.experiments.running import lock_run, train_once
 from rdkd.experiments.setup import DataSet, Role, Setup, mini_config
+from rdkd.io.terminal import busy
 from rdkd.report.runs import METRICS, Run
 from rdkd.runtime.checks import check_config
 
@@ -142,11 +143,7 @@ def student_phase(study: Study, method: str, seed: int,
         phase.write(study.config('baseline', seed))
         return phase
     cfg = study.config('distilled', seed)
-    cfg.model.pop('distiller')  # an update would merge
-    cfg.model.update(
-        teacher=str(study.teacher.config),
-        teacher_ckpt=str(study.teacher.last_checkpoint()),
-        **methods.distillation(method, weight))
+    methods.set_method(cfg, method, weight, study.teacher)
     phase.write(cfg)
     return phase
 
@@ -176,16 +173,17 @@ def train_student(study: Study, method: str, seed: int,
         countdown.minutes.append(minutes)
     measured = evaluate(phase, study.baseline)
     curve, _ = read_history(phase.folder)
-    like = correlations(
-        phase.read(), str(phase.last_checkpoint()),
-        images_features(study.baseline.read(), str(phase.deployed),
-                        study.data.first_images(CORRELATED)),
-        study.teacher_features)
+    with busy(f'{phase.title}, features and errors'):
+        like = correlations(
+            phase.read(), str(phase.last_checkpoint()),
+            images_features(study.baseline.read(), str(phase.deployed),
+                            study.data.first_images(CORRELATED)),
+            study.teacher_features)
+        errors = error_types(study.data.val, measured.detections)
     return Run(
         method=method, title=methods.title(method), seed=seed, weight=weight,
         phase=phase.name, curve=curve, seconds=training_seconds(phase.folder),
-        errors=error_types(study.data.val, measured.detections),
-        correlation=like.neck, reviewed=like.reviewed, metrics={
+        errors=errors, correlation=like.neck, reviewed=like.reviewed, metrics={
             name: percent(measured.metrics[f'coco/bbox_{key}'])
             for name, key in METRICS.items()})
 

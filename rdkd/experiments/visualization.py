@@ -1,5 +1,7 @@
 """Pictures of trained detectors: where they look, what training changed."""
+import os
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from rdkd.data.datasets import coco_datasets, coco_files
 from rdkd.errors import InputError
 from rdkd.experiments.evaluation import read_detections
 from rdkd.io.config import load_config
+from rdkd.io.terminal import busy
 from rdkd.report.attention import attention_figures
 from rdkd.report.pictures import draw_side_by_side, read_image
 from rdkd.report.tables import markdown
@@ -91,9 +94,14 @@ def detect(model: Trained, prefix: Path) -> list[dict[str, Any]]:
         InputError: If that fails.
     """
     print(f'detecting with {model.checkpoint}', flush=True)
-    run_command('test', model.config, model.checkpoint, '--work-dir',
-                prefix.with_suffix('.log'), '--outfile-prefix', prefix,
-                about=model.checkpoint)
+    # Not in the folder, which is removed if this fails.
+    handle, log = tempfile.mkstemp('.log', 'rdkd-test-')
+    os.close(handle)
+    with busy('detecting'):
+        run_command('test', model.config, model.checkpoint, '--work-dir',
+                    prefix.with_suffix('.log'), '--outfile-prefix', prefix,
+                    about=model.checkpoint, log=Path(log))
+    os.remove(log)
     return read_detections(prefix)
 
 
@@ -131,7 +139,7 @@ def draw_changes_of(config: str, baseline: str, distilled: str,
     try:
         found = {title: detect(model, folder / title)
                  for title, model in models.items()}
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         shutil.rmtree(folder)  # new, and nothing is in it but logs
         raise
     changes = largest_changes(coco, found['baseline'], found['distilled'],

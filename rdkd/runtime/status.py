@@ -44,6 +44,12 @@ class Status:
         """Epochs that are done, with the part of the one under way."""
         return self.epoch - 1 + self.iteration / max(1, self.iterations)
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return (f'epoch {self.epoch} of {self.epochs}, iteration '
+                f'{self.iteration} of {self.iterations}')
+
 
 def read_status(file: Path) -> Status:
     """What a training wrote last; as at its start if that cannot be read."""

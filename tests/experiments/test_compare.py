@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from browser import check_page
@@ -19,10 +20,10 @@ from rdkd.experiments.comparison import (
     tune,
 )
 from rdkd.experiments.comparison_report import shown_runs
-from rdkd.experiments.running import TrainingStopped
 from rdkd.experiments.setup import Setup
 from rdkd.experiments.students import Countdown, percent
 from rdkd.report.runs import FailedRun, Run
+from rdkd.runtime.commands import TrainingStopped
 
 
 def compare(folder, *words):
@@ -86,10 +87,16 @@ def test_methods_are_trained_once_and_compared(mini_data, tmp_path):
     check_page(run / 'report/index.html', pictures=7)
 
 
+def stopped():
+    """What a training raises whose loss diverges."""
+    return TrainingStopped('rdkd train', 'the loss is not finite',
+                           Path('the.log'), 'its end')
+
+
 def test_a_weight_that_diverges_is_recorded_and_not_chosen():
     def train(method, seed, weight):
         if weight == 5:
-            raise TrainingStopped('the loss is not finite')
+            raise stopped()
         better = -1 if method == 'pkd+inherit' else 1
         return student(method, seed, weight, better * weight)
 
@@ -112,8 +119,8 @@ def test_without_tuning_weights_are_the_defaults():
     assert tune(plan, {'pkd': (10, 5)}, train=None) == []
     assert best_weights({'pkd': (10, 5), 'none': ()}, []) == {
         'pkd': 10, 'none': None}
-    stopped = FailedRun('pkd', 'PKD', 9, 5, 'not finite')
-    assert best_weights({'pkd': (10, 5)}, [stopped]) == {'pkd': 10}
+    failed = FailedRun('pkd', 'PKD', 9, 5, 'not finite')
+    assert best_weights({'pkd': (10, 5)}, [failed]) == {'pkd': 10}
 
 
 def test_a_seed_that_diverges_is_left_out():
@@ -121,13 +128,13 @@ def test_a_seed_that_diverges_is_left_out():
 
     def train(method, seed, weight):
         if (method, seed) == ('pkd', 0):
-            raise TrainingStopped('the loss is not finite')
+            raise stopped()
         return student(method, seed, weight, 1.0)
 
-    runs, stopped = train_all(plan, {'none': None, 'pkd': 10}, train)
+    runs, left_out = train_all(plan, {'none': None, 'pkd': 10}, train)
     assert [(run.method, run.seed, run.weight) for run in runs] == [
         ('none', 0, None), ('none', 1, None), ('pkd', 1, 10)]
-    assert [(run.method, run.seed) for run in stopped] == [('pkd', 0)]
+    assert [(run.method, run.seed) for run in left_out] == [('pkd', 0)]
     with pytest.raises(InputError, match='every training stopped'):
         train_all(ComparisonPlan(Setup(), ('pkd', ), (0, )), {'pkd': 10},
                   train)

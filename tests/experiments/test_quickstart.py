@@ -12,7 +12,7 @@ import pytest
 from helpers import LIMIT, ROOT
 
 from rdkd.data.image_memory import FILE
-from rdkd.experiments.quickstart import run_folder
+from rdkd.experiments.quickstart import gains, run_folder
 from rdkd.experiments.setup import Setup
 
 
@@ -66,7 +66,7 @@ def test_stop_continue_report_and_repeat(own_data, tmp_path):
     assert process.returncode == 0, said
     # The images were checked once, for all trainings and evaluations.
     assert [f.parent for f in run.rglob(FILE)] == [run]
-    for name in ('teacher', 'baseline', 'student + RDKD'):
+    for name in ('teacher', 'baseline', 'inheriting only', 'student + RDKD'):
         assert re.search(rf'{re.escape(name)}\s+│\s+[\d.]+ │', said), said
     report = run / 'report'
     assert {f.name for f in report.iterdir()} > {
@@ -80,9 +80,22 @@ def test_stop_continue_report_and_repeat(own_data, tmp_path):
     # Nothing but the work dirs is written where it was called.
     assert {f.name for f in tmp_path.iterdir()} == {'own', 'work_dirs'}
 
+    page = (report / 'index.html').read_text()
+    assert re.search(r'only inherits the teacher.* [\d.]+, and the student '
+                     r'with RDKD', page)
+    assert re.search(r'[+-][\d.]+ with RDKD(, of which|;) ', said)
+    assert 'starts with the teacher' in (run / 'inherited.log').read_text()
+
+    # A run of a version without it: what lacks is trained.
+    shutil.rmtree(run / 'inherited')
+    for file in run.glob('inherited*'):
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
     before = (run / 'distilled/epoch_1.pth').stat().st_mtime_ns
     process = start(own_data)
-    assert said_by(process).count('trained already') == 3
+    said = said_by(process)
+    assert said.count('trained already') == 3, said
+    assert 'inheriting only: done in' in said
+    assert (run / 'inherited/epoch_1.pth').is_file()
     assert (run / 'distilled/epoch_1.pth').stat().st_mtime_ns == before
 
 
@@ -99,6 +112,15 @@ def test_bad_data_is_one_message(own_data, tmp_path, break_it, named):
     assert named in said
     assert 'Traceback' not in said
     assert not list((tmp_path / 'work_dirs').rglob('teacher'))
+
+
+@pytest.mark.parametrize('inherited, told', [
+    (28.0, '+26.0 with RDKD, of which +17.0 comes from inheriting'),
+    (38.0, '+26.0 with RDKD; +27.0 with inheriting only'),
+    (10.0, '+26.0 with RDKD; -1.0 with inheriting only')])
+def test_the_gain_is_told_with_what_inheriting_brings(inherited, told):
+    assert gains(dict(teacher=40.0, baseline=11.0, inherited=inherited,
+                      distilled=37.0)) == told
 
 
 def test_other_settings_have_another_folder(tmp_path, monkeypatch):

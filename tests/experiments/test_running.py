@@ -1,5 +1,7 @@
 """Trainings as processes: what they tell the one that started them."""
 import json
+import re
+import time
 
 import pytest
 from mmengine.config import Config
@@ -7,12 +9,13 @@ from mmengine.config import Config
 from rdkd.errors import InputError
 from rdkd.experiments.phase import Phase
 from rdkd.experiments.running import (
-    TrainingStopped,
     is_trained,
     lock_run,
     train,
     train_once,
 )
+from rdkd.io import terminal
+from rdkd.runtime.commands import TrainingStopped
 from rdkd.runtime.status import (
     STOPPED,
     Status,
@@ -46,15 +49,40 @@ def test_what_a_training_cannot_use_is_told_in_its_words(phase, student_cfg):
     with pytest.raises(InputError, match=r'nowhere\.pth') as error:
         train(phase)
     assert not isinstance(error.value, TrainingStopped)
-    assert f'error: {error.value}' in phase.log.read_text()
+    assert f'error: {error.value.why}\n' in phase.log.read_text()
+    assert str(error.value).count(error.value.why) == 1
+    assert f'The log is {phase.log}' in str(error.value)
 
 
-def test_a_training_that_breaks_names_its_log(phase, student_cfg):
+def test_a_training_that_breaks_shows_the_end_of_its_log(phase, student_cfg):
     student_cfg.model.backbone.depth = 19
     phase.write(student_cfg)
-    with pytest.raises(InputError, match=r'\(the student\); see .*\.log'):
+    with pytest.raises(InputError, match='the student') as error:
         train(phase)
     assert 'Traceback' in phase.log.read_text()
+    assert f'The log is {phase.log}. Its last lines:\n' in str(error.value)
+    assert 'invalid depth 19' in str(error.value)
+
+
+def test_without_a_terminal_lines_say_how_far_a_training_is(
+        phase, student_cfg, monkeypatch, capsys):
+    phase.write(student_cfg)
+
+    def stand_in(*arguments, watch, **others):
+        for iteration in range(1, 4):
+            write_status(phase.status, Status(epochs=2, iteration=iteration,
+                                              iterations=4))
+            watch()
+            time.sleep(.2)
+
+    monkeypatch.setattr(terminal, 'INTERVAL', .05)
+    monkeypatch.setattr('rdkd.experiments.running.run_command', stand_in)
+    train(phase)
+    said = capsys.readouterr().out
+    assert re.search('^  the student, epoch 1 of 2, iteration [23] of 4: '
+                     r'(25|38)%, 0:00:0\d so far, about 0:00:0\d left$', said,
+                     re.M), said
+    assert re.search(r'^  the student: done in 0:00:0\d$', said, re.M)
 
 
 def test_a_training_is_done_once(phase, student_cfg, capsys):
