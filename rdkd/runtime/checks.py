@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from rdkd.algorithm import DetectorDistillation
 from rdkd.data.checks import check_dataset
 from rdkd.data.coco import some
 from rdkd.data.datasets import coco_datasets
@@ -60,9 +61,15 @@ def check_keys(model: Mapping[str, Any]) -> None:
         if cls is None:
             raise InputError(f'{name}.type: nothing is registered as '
                              f'{part["type"]!r}.')
+        if part is model and not issubclass(cls, DetectorDistillation):
+            raise InputError(
+                f'model.type is {part["type"]}, which is no '
+                'DetectorDistillation, the algorithm that rdkd trains. '
+                'docs/coming_from_mmrazor.md says what becomes of each key '
+                'of MMRazor\'s.')
         known = _parameters(cls)
         for key in part:
-            if key != 'type' and key not in known:
+            if key not in ('type', '_scope_') and key not in known:
                 near = difflib.get_close_matches(key, known, 1)
                 raise InputError(
                     f'{name} has the unknown key {key!r}' +

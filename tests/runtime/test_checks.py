@@ -277,6 +277,14 @@ def test_keys_of_every_objective_are_checked(rdkd_cfg, part):
     assert "did you mean 'cls_weight'" in str(error.value)
 
 
+def test_algorithms_of_mmrazor_are_sent_to_the_document(rdkd_cfg):
+    rdkd_cfg.model.update(_scope_='mmrazor')
+    check_keys(rdkd_cfg.model)
+    rdkd_cfg.model.type = 'SingleTeacherDistill'
+    with pytest.raises(InputError, match=r'coming_from_mmrazor\.md'):
+        check_keys(rdkd_cfg.model)
+
+
 @pytest.mark.parametrize('distiller', [
     dict(type='RDKDDistiller', preset='paper', loss_weight=2.0),
     dict(type='FGDDistiller', preset='paper'),
