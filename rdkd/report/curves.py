@@ -1,4 +1,5 @@
 """Learning curves."""
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rdkd.analysis.logs import Curve
+
+
+def _level_first(name: str) -> list[tuple[int, str]]:
+    """Sorts by level, fine to coarse, and the sides of one together."""
+    return [(int(number or 0), text)
+            for text, number in re.findall(r'(\D+)(\d*)', name)]
 
 
 def draw_curves(curves: Mapping[str, Curve], losses: Mapping[str, Curve],
@@ -30,14 +37,17 @@ def draw_curves(curves: Mapping[str, Curve], losses: Mapping[str, Curve],
     if left.lines:  # a model that detects nothing has no mAP
         left.legend()
     left.grid(alpha=.3)
-    for name, points in sorted(losses.items()):
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for name in sorted(losses, key=_level_first):
         if name.startswith('distill.'):
-            steps, values = zip(*points, strict=True)
+            steps, values = zip(*losses[name], strict=True)
             right.plot(steps, values, label=name.removeprefix('distill.'),
                        linestyle='--' if '_bg_' in name else '-')
     right.set(xlabel='iteration', ylabel='distillation loss', yscale='log')
     if right.lines:
-        right.legend(fontsize='small', ncols=2)
+        # Beside the lines, which may be anywhere.
+        right.legend(fontsize='small', loc='upper left',
+                     bbox_to_anchor=(1, 1))
     right.grid(alpha=.3)
     figure.tight_layout()
     figure.savefig(file, dpi=110)

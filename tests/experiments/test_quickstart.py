@@ -84,7 +84,9 @@ def test_stop_continue_report_and_repeat(own_data, tmp_path):
     assert re.search(r'only inherits the teacher.* [\d.]+, and the student '
                      r'with RDKD', page)
     assert re.search(r'[+-][\d.]+ with RDKD(, of which|;) ', said)
-    assert 'starts with the teacher' in (run / 'inherited.log').read_text()
+    inherited = (run / 'inherited.log').read_text()
+    assert 'starts with the teacher' in inherited
+    assert 'distill.loss' not in inherited
 
     # A run of a version without it: what lacks is trained.
     shutil.rmtree(run / 'inherited')
