@@ -71,11 +71,15 @@ def test_an_interruption_ends_the_child(child):
         os.kill(seen[-1], signal.SIGTERM)
 
 
-def test_threads_of_children_sleep_unless_the_user_says_otherwise(
-        monkeypatch):
-    monkeypatch.delenv('OMP_WAIT_POLICY', raising=False)
+def test_threads_of_children_wait_as_the_user_says(monkeypatch):
+    for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('OMP_NUM_THREADS', '3')
-    assert commands.environment()['OMP_WAIT_POLICY'] == 'PASSIVE'
+    assert commands.environment()['GOMP_SPINCOUNT'] == '10000'
     assert commands.environment()['OMP_NUM_THREADS'] == '3'
+    monkeypatch.setenv('GOMP_SPINCOUNT', '7')
+    assert commands.environment()['GOMP_SPINCOUNT'] == '7'
+    monkeypatch.delenv('GOMP_SPINCOUNT')
+    # It would be overruled.
     monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
-    assert commands.environment()['OMP_WAIT_POLICY'] == 'ACTIVE'
+    assert 'GOMP_SPINCOUNT' not in commands.environment()
