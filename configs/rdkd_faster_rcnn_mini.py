@@ -6,6 +6,6 @@ model = dict(
     type='DetectorDistillation',
     architecture=_base_.model,
     teacher='{{ fileDirname }}/faster_rcnn_mini_teacher.py',
-    teacher_ckpt='work_dirs/quickstart/mini_faster_rcnn_seed0/teacher/epoch_20.pth',
+    teacher_ckpt='work_dirs/quickstart/mini_faster_rcnn_epochs3_seed0/teacher/epoch_12.pth',
     inherit=True,
     distiller=dict(type='RDKDDistiller', loss_weight=3.0))

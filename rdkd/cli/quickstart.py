@@ -16,7 +16,8 @@ CONTINUE_WITH = 'Start the same command again to go on.'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
-    add_setup_arguments(parser)
+    # As many as two cores have time for in ten minutes.
+    add_setup_arguments(parser, epochs=3)
     parser.add_argument('--seed', type=int, default=0,
                         help='of every training (default: %(default)s)')
 

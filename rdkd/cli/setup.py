@@ -5,8 +5,15 @@ from pathlib import Path
 from rdkd.experiments.setup import DETECTORS, Setup
 
 
-def add_setup_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of :class:`~rdkd.experiments.setup.Setup`."""
+def add_setup_arguments(parser: argparse.ArgumentParser,
+                        epochs: int | None = None) -> None:
+    """Add the flags of :class:`~rdkd.experiments.setup.Setup`.
+
+    Args:
+        parser (ArgumentParser): Of the command.
+        epochs (int, optional): Default of ``--epochs``.  Defaults to that of
+            the mini configs.
+    """
     parser.add_argument(
         '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
         help='your own images: a folder with annotations/train.json, '
@@ -14,10 +21,9 @@ def add_setup_arguments(parser: argparse.ArgumentParser) -> None:
         'scenes are made in data/mini')
     parser.add_argument('--detector', default=DETECTORS[0], choices=DETECTORS,
                         help='of all models (default: %(default)s)')
-    parser.add_argument('--epochs', type=int,
+    parser.add_argument('--epochs', type=int, default=epochs,
                         help='epochs of the student; the teacher trains '
-                        'longer in proportion (default: that of the mini '
-                        'configs, 5)')
+                        f'four times as long (default: {epochs or 5})')
     parser.add_argument('--size', type=int,
                         help='longer side of the images in pixels (default: '
                         'that of the mini configs, 256)')
