@@ -6,7 +6,6 @@ are missing, :mod:`rdkd.functional` works by itself.
 import contextlib
 import importlib
 import importlib.util
-import io
 import sys
 import warnings
 from typing import NoReturn
@@ -50,9 +49,10 @@ if _absent:
             raise AttributeError(name)
         raise ImportError(_message)
 else:
-    # Standard output is for what was asked for (`rdkd train CONFIG --print`).
-    _printed = io.StringIO()
-    with contextlib.redirect_stdout(_printed):
+    # The fork of MMDetection prints a note when it is imported; standard
+    # output is for what was asked for (`rdkd train CONFIG --print`).  Not to
+    # a buffer: the logger that MMEngine makes now keeps its stream.
+    with contextlib.redirect_stdout(sys.stderr):
         from rdkd.compat import mmengine, operators
         from rdkd.compat.mmrazor import import_mmrazor
 
@@ -62,7 +62,3 @@ else:
         for _name in _REGISTERED:
             importlib.import_module(_name)
         from rdkd.runtime.plan import distillation_config
-    for _line in _printed.getvalue().splitlines():
-        # The fork of MMDetection misses its vendor's package, at every start.
-        if 'OneDL' not in _line:
-            print(_line, file=sys.stderr)

@@ -45,6 +45,7 @@ def test_no_compiler_is_missed_by_compiling_only(setup_env, monkeypatch):
 
 def test_no_headers_are_missed_by_compiling_only(setup_env, monkeypatch):
     compiler = setup_env.compile_mmcv
+    monkeypatch.setattr(shutil, 'which', lambda name: name)
     monkeypatch.setattr(compiler.sysconfig, 'get_path',
                         lambda name: '/nowhere')
     setup_env.check_machine()
