@@ -91,6 +91,16 @@ def config_from(args: argparse.Namespace) -> Config:
     return cfg
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an exception is of Ctrl-C.
+
+    MMEngine makes a SyntaxError of any that comes while it formats a config.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 @contextmanager
 def readable_errors(continue_with: str | None = None) -> Iterator[None]:
     """Print errors that are for the user without a traceback.
@@ -111,7 +121,9 @@ def readable_errors(continue_with: str | None = None) -> Iterator[None]:
     except FloatingPointError as error:
         print(f'stopped: {error}', file=sys.stderr)
         sys.exit(STOPPED)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not _interrupted(error):
+            raise
         print('\ninterrupted.' +
               (f' {continue_with}' if continue_with else ''), file=sys.stderr)
         sys.exit(130)

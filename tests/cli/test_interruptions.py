@@ -37,6 +37,21 @@ def test_an_interruption_says_how_to_go_on(command, words, told, monkeypatch,
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_an_interruption_is_one_whatever_a_library_makes_of_it(
+        monkeypatch, capsys):
+    def terminated(args):
+        try:
+            raise KeyboardInterrupt
+        except BaseException as error:
+            raise SyntaxError('cannot be formatted') from error
+
+    monkeypatch.setattr(main.module_of('train'), 'run', terminated)
+    with pytest.raises(SystemExit) as end:
+        main.main('train', ['config.py'])
+    assert end.value.code == 130
+    assert capsys.readouterr().err.startswith('\ninterrupted. ')
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_training_that_is_interrupted(number, student_cfg, tmp_path):
     student_cfg.train_cfg.max_epochs = 1000
