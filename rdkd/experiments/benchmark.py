@@ -31,7 +31,7 @@ from rdkd.experiments.benchmark_tables import (
 )
 from rdkd.experiments.benchmark_teacher import measure_teacher
 from rdkd.io.atomic import AtomicLocalBackend
-from rdkd.io.config import load_config
+from rdkd.io.config import load_config, merge_options
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def benchmark(plan: BenchmarkPlan) -> None:
     """
     torch.manual_seed(0)
     cfg = load_config(plan.config)
-    cfg.merge_from_dict(dict(plan.options or {}))
+    merge_options(cfg, plan.options)
     if 'teacher' not in cfg.model:
         raise InputError(f'{plan.config} has no teacher: name a distillation '
                          'config, such as configs/rdkd_retinanet_r101_r50.py.')

@@ -17,8 +17,15 @@ from rdkd.objectives.base import Objective
 
 
 def build_razor_part(config: Mapping[str, Any]) -> Any:
-    """Build a registered part; MMRazor's need no prefix."""
+    """Build a registered part; MMRazor's need no prefix.
+
+    Raises:
+        InputError: If there is none of this name.
+    """
     with DefaultScope.overwrite_default_scope('mmrazor'):
+        kind = config['type']
+        if isinstance(kind, str) and MODELS.get(kind) is None:
+            raise InputError(f'nothing is registered as {kind!r}.')
         return MODELS.build(config)
 
 

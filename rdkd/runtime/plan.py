@@ -87,13 +87,9 @@ def plain_detector(cfg: Config, name: str) -> ConfigDict:
         ConfigDict: See :func:`~rdkd.io.config.detector_config`.
 
     Raises:
-        InputError: If there is none.
+        InputError: If it is of a distillation.
     """
-    model = cfg.get('model')
-    if not model or 'type' not in model:
-        raise InputError(f'{name} has no `model`: it is no config of a '
-                         'detector.')
-    if 'architecture' in model:
+    if 'architecture' in cfg.model:
         raise InputError(
             f'{name} has a teacher already. Name the config of the plain '
             'detector.')

@@ -178,7 +178,8 @@ def test_configs_that_are_no_plain_detectors_are_refused(
     refused('has a teacher already', write(rdkd_cfg, tmp_path / 'a.py'),
             *pair[1:])
     no_model = Config(dict(train_cfg=dict(max_epochs=1)))
-    refused('has no `model`', write(no_model, tmp_path / 'b.py'), *pair[1:])
+    refused('has no `model` with a `type`',
+            write(no_model, tmp_path / 'b.py'), *pair[1:])
     only_model = Config(dict(model=student_cfg.model))
     refused('train_dataloader', write(only_model, tmp_path / 'c.py'),
             *pair[1:])
