@@ -1,5 +1,6 @@
 """Flags of what an experiment trains on what and how long."""
 import argparse
+import os
 from pathlib import Path
 
 from rdkd.arguments import Range
@@ -17,7 +18,8 @@ def add_setup_arguments(parser: argparse.ArgumentParser,
             the mini configs.
     """
     parser.add_argument(
-        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
+        '--data', type=lambda p: Path(os.path.realpath(p)),
+        metavar='ROOT',
         help='your own images: a folder with annotations/train.json, '
         'annotations/val.json (COCO format) and images/; without it synthetic '
         'scenes are made in data/mini')

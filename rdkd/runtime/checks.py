@@ -12,7 +12,7 @@ from rdkd.detectors.classes import class_counts
 from rdkd.errors import InputError
 from rdkd.io.config import load_config
 from rdkd.runtime.processes import by_first_process
-from rdkd.runtime.settings import check_loader, check_settings
+from rdkd.runtime.settings import check_settings
 
 
 def check_data(cfg: Config, split: str, images: bool = True) -> None:
@@ -38,7 +38,6 @@ def _check_data(cfg: Config, split: str, images: bool) -> None:
     loader = cfg.get(f'{split}_dataloader')
     if not loader:
         return
-    check_loader(f'{split}_dataloader', loader)
     models = dict(student=cfg.model.get('architecture', cfg.model))
     if 'teacher' in cfg.model:
         teacher = cfg.model.teacher

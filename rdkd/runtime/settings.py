@@ -174,6 +174,10 @@ def check_settings(cfg: Config) -> None:
         if not cfg.get(name):
             raise InputError(f'the config has no `{name}`, which training '
                              'needs.')
+    for split in ('train', 'val', 'test'):
+        loader = f'{split}_dataloader'
+        if cfg.get(loader):
+            check_loader(loader, cfg[loader])
     check_loop(cfg.train_cfg)
     randomness = cfg.get('randomness') or {}
     require('the config', 'randomness', randomness, Mapping)
