@@ -139,10 +139,9 @@ def require(owner: str, name: str, value: Any, hint: Any) -> None:
         InputError: Says what is allowed.
 
     Example:
-        >>> require('Circle', 'radius', -1, NotNegative)
+        >>> require('Circle', 'red', 'off', bool)
         Traceback (most recent call last):
-        rdkd.errors.InputError: Circle: radius is -1; it must be a number of \
-at least 0.
+        rdkd.errors.InputError: Circle: red is 'off'; it must be True or False.
     """
     fits, words = _allowed(value, hint)
     if not fits:

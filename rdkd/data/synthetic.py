@@ -222,7 +222,8 @@ def draw_split(spec: Spec, split: str, images: Path,
             spec, np.random.default_rng([spec.seed, image_id]))
         name = f'{split}_{image_id:06d}.png'
         # OpenCV's own writing does not notice a full disk.
-        (images / name).write_bytes(cv2.imencode('.png', image)[1])
+        (images / name).write_bytes(
+            cv2.imencode('.png', image)[1].tobytes())
         coco['images'].append(dict(id=image_id, file_name=name,
                                    width=spec.width, height=spec.height))
         for annotation in annotations:
