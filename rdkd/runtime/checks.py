@@ -80,7 +80,6 @@ def check_config(cfg: Config, images: bool = True) -> None:
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
-    init_default_scope(cfg.get('default_scope') or 'mmdet')
     check_settings(cfg)
     check_data(cfg, 'train', images)
     check_data(cfg, 'val', images)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from mmengine.config import Config
-from mmengine.registry import LOOPS
+from mmengine.registry import LOOPS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
@@ -27,14 +27,17 @@ def _parameters(cls: type) -> dict[str, bool]:
     """
     names: dict[str, bool] = {}
     for base in cls.__mro__:
-        parameters = inspect.signature(
-            vars(base).get('__init__', object.__init__)).parameters.values()
+        if '__init__' not in vars(base):
+            continue
+        parameters = inspect.signature(vars(base)['__init__']
+                                       ).parameters.values()
+        own = not names  # a base's may be given by the class itself
         for p in parameters:
             if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-                names.setdefault(p.name, p.default is p.empty)
+                names.setdefault(p.name, own and p.default is p.empty)
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
             break
-    del names['self']
+    names.pop('self', None)
     return names
 
 
@@ -145,10 +148,11 @@ def check_loop(loop: Any) -> None:
     """
     require('the config', 'train_cfg', loop, Mapping)
     if 'type' in loop:
-        cls = LOOPS.get(loop['type'])
-        if cls is None:
+        kind = loop['type']
+        cls = LOOPS.get(kind) if isinstance(kind, str) else kind
+        if not isinstance(cls, type):
             raise InputError('train_cfg.type: nothing is registered as '
-                             f'{loop["type"]!r}.')
+                             f'{kind!r}.')
     else:
         cls = (EpochBasedTrainLoop if loop.get('by_epoch', True)
                else IterBasedTrainLoop)
@@ -169,6 +173,7 @@ def check_settings(cfg: Config) -> None:
     Raises:
         InputError: At the first problem; says where it is.
     """
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
     check_model(cfg.model)
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper'):
         if not cfg.get(name):
