@@ -71,21 +71,13 @@ def test_whole_numbers_are_read_at_both_ends():
 
 @pytest.mark.parametrize('option, named', [
     ('model.distiller.review=off', "review is 'off'; it must be True or"),
-    ('model.inherit=no', "model: inherit is 'no'"),
-    ('model.distiller.loss_weight=-1', 'loss_weight is -1'),
     ('model.distiller.loss_weight=abc', "loss_weight is 'abc'"),
-    ('model.distiller.loss_weight=nan', 'loss_weight is nan'),
-    ('model.distiller.kv_size=1.5', 'kv_size is 1.5'),
     ('model.distiller=None', 'model: distiller is None'),
-    ('model.teacher=None', 'model: teacher is None'),
     ('model.response=ResponseLoss', "model: response is 'ResponseLoss'"),
     ('model.architecture=foo', "model: architecture is 'foo'"),
-    ('model.distiler.loss_weight=1', "did you mean 'distiller'"),
     ('modl.distiller.loss_weight=3', "did you mean 'model'"),
     ('model=foo', 'it is no config of a detector'),
     ('train_cfg.max_epochs=0', 'train_cfg: max_epochs is 0'),
-    ('train_dataloader.batch_size=0', 'batch_size is 0'),
-    ('train_dataloader.bach_size=1', "did you mean 'batch_size'"),
     ('val_dataloader.num_workers=-1', 'num_workers is -1'),
     ('randomness.seed=-1', 'randomness: seed is -1'),
     ('train_dataloader.dataset.pipeline.99.scale=3', 'no such place')])

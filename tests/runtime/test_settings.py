@@ -1,14 +1,33 @@
 """What a config says: keys, types and numbers, before anything is built."""
+import copy
+
 import pytest
 from mmengine.registry import MODELS
 
 from rdkd.errors import InputError
+from rdkd.io.config import load_config
 from rdkd.objectives.base import Objective
 from rdkd.runtime.settings import (
     check_loader,
     check_model,
     check_settings,
 )
+
+
+@pytest.fixture(scope='module')
+def shipped():
+    return {role: load_config(f'rdkd::{role}_mini{end}.py') for role, end in (
+        ('rdkd_retinanet', ''), ('retinanet', '_student'))}
+
+
+@pytest.fixture
+def rdkd_cfg(shipped):
+    return copy.deepcopy(shipped['rdkd_retinanet'])
+
+
+@pytest.fixture
+def student_cfg(shipped):
+    return copy.deepcopy(shipped['retinanet'])
 
 
 def refuse(cfg, *named):
@@ -126,7 +145,7 @@ def test_algorithms_of_mmrazor_are_sent_to_the_document(rdkd_cfg):
 
 @pytest.mark.parametrize('distiller', [
     dict(type='RDKDDistiller', preset='paper', loss_weight=2.0),
-    dict(type='FGDDistiller', preset='paper'),
+    dict(type='FGDDistiller', preset='fcos'),
     dict(type='LevelDistiller', preset='pkd')])
 def test_a_preset_is_a_key_like_others(rdkd_cfg, distiller):
     model = dict(rdkd_cfg.model, distiller=distiller)
