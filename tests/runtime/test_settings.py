@@ -84,7 +84,7 @@ def test_what_no_run_could_use_is_named(rdkd_cfg, option, value, named):
     *places, last = option.split('.')
     part = rdkd_cfg
     for place in places:
-        part = part[place]
+        part = part.setdefault(place, {})
     part[last] = value
     refuse(rdkd_cfg, named)
 
