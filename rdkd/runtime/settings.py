@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from mmengine.config import Config
-from mmengine.registry import LOOPS, init_default_scope
+from mmengine.registry import LOOPS, MODELS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
@@ -49,12 +49,13 @@ def _check_names(where: str, given: Collection[str], known: Collection[str]
 
 
 def _class_of(where: str, part: Mapping[str, Any]) -> Any:
-    cls = registered_class(part['type'])
-    if cls is None and '_scope_' in part:
-        cls = registered_class(f'{part["_scope_"]}.{part["type"]}')
+    kind = part['type']
+    cls = registered_class(kind)
+    if cls is None and isinstance(kind, str):
+        with MODELS.switch_scope_and_registry(part.get('_scope_')) as scope:
+            cls = scope.get(kind)
     if cls is None:
-        raise InputError(f'{where}.type: nothing is registered as '
-                         f'{part["type"]!r}.')
+        raise InputError(f'{where}.type: nothing is registered as {kind!r}.')
     return cls
 
 
@@ -149,7 +150,11 @@ def check_loop(loop: Any) -> None:
     require('the config', 'train_cfg', loop, Mapping)
     if 'type' in loop:
         kind = loop['type']
-        cls = LOOPS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, str):
+            with LOOPS.switch_scope_and_registry(loop.get('_scope_')) as scope:
+                cls = scope.get(kind)
+        else:
+            cls = kind
         if not isinstance(cls, type):
             raise InputError('train_cfg.type: nothing is registered as '
                              f'{kind!r}.')

@@ -2,6 +2,7 @@
 import copy
 
 import pytest
+from mmdet.models import RetinaNet
 from mmengine.registry import MODELS
 
 from rdkd.errors import InputError
@@ -89,6 +90,16 @@ def test_what_no_run_could_use_is_named(rdkd_cfg, option, value, named):
         part = part[place]
     part[last] = value
     refuse(rdkd_cfg, named)
+
+
+@pytest.mark.parametrize('kind', ['RetinaNet', 'mmdet.RetinaNet', RetinaNet])
+def test_a_type_is_a_name_with_or_without_its_package_or_a_class(
+        rdkd_cfg, student_cfg, kind):
+    for model in (student_cfg.model, rdkd_cfg.model.architecture):
+        model.pop('_scope_', None)
+        model.type = kind
+    check_settings(student_cfg)
+    check_settings(rdkd_cfg)
 
 
 def test_iterations_are_counted_too(student_cfg):
