@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from rdkd.algorithm import DetectorDistillation
 from rdkd.arguments import SEEDS, Count, Part, Range, require
+from rdkd.detectors.inherit import type_name
 from rdkd.errors import InputError
 from rdkd.io.config import unknown_key
 from rdkd.objectives.presets import expand
@@ -18,6 +19,8 @@ from rdkd.runtime.resolved import registered_class
 #: What MMEngine reads of a loader beside PyTorch's arguments.
 _OF_LOADERS = {*inspect.signature(DataLoader).parameters,
                'num_batch_per_epoch', 'disable_subprocess_warning'}
+#: Steps of a pipeline that take sizes.
+_RESIZING = ('Resize', 'RandomResize', 'RandomChoiceResize')
 
 
 def _parameters(cls: type) -> dict[str, bool]:
@@ -120,6 +123,33 @@ def check_model(model: Mapping[str, Any]) -> None:
         check_part(f'model.objectives.{name}', part)
 
 
+def _sizes(step: Mapping[str, Any]) -> list[Any]:
+    """What a step resizes to: numbers, and what should be pairs of them."""
+    if 'scales' in step:
+        scales = step['scales']
+        return list(scales) if isinstance(scales, list) else [scales]
+    scale = step.get('scale')
+    several = isinstance(scale, list) and any(
+        isinstance(each, list | tuple) for each in scale)
+    return list(scale) if several else [scale]
+
+
+def _check_sizes(where: str, part: Any) -> None:
+    """Refuse lists where MMCV takes tuples: JSON has no others."""
+    if isinstance(part, Mapping):
+        if 'type' in part and type_name(part) in _RESIZING:
+            for size in _sizes(part):
+                if isinstance(size, list):
+                    raise InputError(
+                        f'{where} has a {type_name(part)} to {size}, a list: '
+                        'write it as a tuple, with round brackets, in a '
+                        'config in Python.')
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for each in part:
+            _check_sizes(where, each)
+
+
 def check_loader(where: str, loader: Any) -> None:
     """Refuse a loader that could not be built.
 
@@ -133,6 +163,7 @@ def check_loader(where: str, loader: Any) -> None:
     require('the config', where, loader, Mapping)
     _check_names(where, loader, _OF_LOADERS)
     require(where, 'dataset', loader.get('dataset'), Part)
+    _check_sizes(where, loader)
     require(where, 'batch_size', loader.get('batch_size', 1), Count)
     require(where, 'num_workers', loader.get('num_workers', 0),
             Annotated[int, Range(0)])

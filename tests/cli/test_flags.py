@@ -69,6 +69,19 @@ def test_whole_numbers_are_read_at_both_ends():
         whole(Range(64))('63')
 
 
+def test_distill_checks_before_it_tells_what_it_will_do(
+        student_cfg, teacher_files, tmp_path, monkeypatch, capsys):
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    config = write(student_cfg, tmp_path / 'a.py')
+    with pytest.raises(SystemExit, match="loss_weight is 'abc'"):
+        main.main('distill', [
+            str(config), *map(str, teacher_files), '--cfg-options',
+            'model.distiller.loss_weight=abc'])
+    assert 'training' not in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [config]
+
+
 @pytest.mark.parametrize('option, named', [
     ('model.distiller.review=off', "review is 'off'; it must be True or"),
     ('model.distiller.loss_weight=abc', "loss_weight is 'abc'"),

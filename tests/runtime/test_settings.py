@@ -92,6 +92,23 @@ def test_what_no_run_could_use_is_named(rdkd_cfg, option, value, named):
     refuse(rdkd_cfg, named)
 
 
+@pytest.mark.parametrize('step', [
+    dict(type='Resize', scale=[96, 96]),
+    dict(type='mmdet.Resize', scale=[96, 96]),
+    dict(type='RandomResize', scale=[[96, 64], [96, 96]]),
+    dict(type='RandomChoiceResize', scales=[(96, 64), [96, 96]])])
+def test_a_list_in_the_place_of_a_tuple_is_told(student_cfg, step):
+    """As all sizes of configs in JSON are."""
+    pipeline = student_cfg.train_dataloader.dataset.pipeline
+    for good in (dict(type='Resize', scale=(96, 96)),
+                 dict(type='RandomResize', scale=[(96, 64), (96, 96)]),
+                 dict(type='RandomChoiceResize', scales=[(96, 64), 96])):
+        pipeline[2] = good
+        check_settings(student_cfg)
+    pipeline[2] = step
+    refuse(student_cfg, 'train_dataloader has a ', 'a list: write it as a')
+
+
 @pytest.mark.parametrize('kind', ['RetinaNet', 'mmdet.RetinaNet', RetinaNet])
 def test_a_type_is_a_name_with_or_without_its_package_or_a_class(
         rdkd_cfg, student_cfg, kind):
