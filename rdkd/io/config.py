@@ -2,7 +2,7 @@
 import difflib
 import inspect
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from mmengine.runner import Runner
 
+from rdkd.arguments import Part, require
 from rdkd.errors import InputError
 
 #: Of the names of this package's own configs.
@@ -20,6 +21,20 @@ _READ = {*inspect.signature(Runner).parameters, 'model_wrapper_cfg',
          'find_unused_parameters', 'sync_bn', 'activation_checkpointing',
          'efficient_conv_bn_eval', 'compile', 'custom_imports', 'runner_type',
          'tta_model', 'tta_pipeline'} - {'cfg'}
+#: What some of that has to be, where it is given.
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(
+        (*(f'{split}_{part}' for split in ('train', 'val', 'test')
+           for part in ('dataloader', 'cfg')), 'optim_wrapper',
+         'default_hooks', 'env_cfg', 'log_processor', 'visualizer',
+         'randomness', 'auto_scale_lr', 'data_preprocessor',
+         'custom_imports'), Mapping),
+    **dict.fromkeys(('val_evaluator', 'test_evaluator', 'param_scheduler'),
+                    Mapping | Sequence[Mapping]),
+    'custom_hooks': Sequence[Part],
+    **dict.fromkeys(('work_dir', 'load_from', 'default_scope', 'log_level'),
+                    str),
+    'resume': bool}
 
 
 def unknown_key(key: str, known: Collection[str]) -> str:
@@ -38,20 +53,23 @@ def unknown_key(key: str, known: Collection[str]) -> str:
             f' Known are: {", ".join(sorted(known))}.')
 
 
-def require_model(cfg: Config, source: str) -> None:
-    """Refuse a config that is of no detector.
+def check_kinds(cfg: Config, source: str) -> None:
+    """Refuse a config of no detector, and entries that no run could read.
 
     Args:
         cfg (Config): Any.
         source (str): Where it is from, for the message.
 
     Raises:
-        InputError: If it has no ``model`` with a ``type``.
+        InputError: If it has no ``model`` with a ``type``, or names an entry
+            of the wrong kind.
     """
     model = cfg.get('model')
     if not isinstance(model, Mapping) or 'type' not in model:
         raise InputError(f'{source} has no `model` with a `type`: it is no '
                          'config of a detector.')
+    for name, kind in _KINDS.items():
+        require(source, name, cfg.get(name), kind | None)
 
 
 def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
@@ -82,7 +100,7 @@ def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise InputError(f'--cfg-options {name}: the config has no such '
                              f'place ({error}).') from error
-    require_model(cfg, 'the config with these --cfg-options')
+    check_kinds(cfg, 'the config with these --cfg-options')
 
 
 def detector_config(cfg: Config) -> ConfigDict:
@@ -119,7 +137,7 @@ def load_config(path: str) -> Config:
     if path.startswith(PREFIX):
         path = shipped_config(path.removeprefix(PREFIX))
     cfg = _read(path)
-    require_model(cfg, path)
+    check_kinds(cfg, path)
     return cfg
 
 

@@ -129,9 +129,10 @@ def _sizes(step: Mapping[str, Any]) -> list[Any]:
         scales = step['scales']
         return list(scales) if isinstance(scales, list) else [scales]
     scale = step.get('scale')
-    several = isinstance(scale, list) and any(
-        isinstance(each, list | tuple) for each in scale)
-    return list(scale) if several else [scale]
+    if isinstance(scale, list) and any(
+            isinstance(each, list | tuple) for each in scale):
+        return list(scale)
+    return [scale]
 
 
 def _check_sizes(where: str, part: Any) -> None:
@@ -169,7 +170,7 @@ def check_loader(where: str, loader: Any) -> None:
             Annotated[int, Range(0)])
 
 
-def check_loop(loop: Any) -> None:
+def check_loop(loop: Mapping[str, Any]) -> None:
     """Refuse a training that could not run, or would end at once.
 
     Args:
@@ -178,7 +179,6 @@ def check_loop(loop: Any) -> None:
     Raises:
         InputError: Names the key.
     """
-    require('the config', 'train_cfg', loop, Mapping)
     if 'type' in loop:
         kind = loop['type']
         if isinstance(kind, str):
@@ -220,7 +220,5 @@ def check_settings(cfg: Config) -> None:
         if cfg.get(loader):
             check_loader(loader, cfg[loader])
     check_loop(cfg.train_cfg)
-    randomness = cfg.get('randomness') or {}
-    require('the config', 'randomness', randomness, Mapping)
-    require('randomness', 'seed', randomness.get('seed'),
+    require('randomness', 'seed', (cfg.get('randomness') or {}).get('seed'),
             Annotated[int, SEEDS] | None)

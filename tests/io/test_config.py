@@ -1,10 +1,22 @@
 """Reading configs and overriding their settings."""
+import copy
+
 import pytest
 from helpers import write
 from mmengine.config import Config
 
 from rdkd.errors import InputError
 from rdkd.io.config import load_config, merge_options
+
+
+@pytest.fixture(scope='module')
+def shipped():
+    return load_config('rdkd::rdkd_retinanet_mini.py')
+
+
+@pytest.fixture
+def rdkd_cfg(shipped):
+    return copy.deepcopy(shipped)
 
 
 def refuse(call, *named):
@@ -26,12 +38,12 @@ def test_what_is_no_config_of_a_detector_is_told(tmp_path, name, text):
     refuse(lambda: load_config(str(file)), str(file))
 
 
-def test_a_config_in_json_is_one(student_cfg, tmp_path):
+def test_a_config_in_json_is_one(rdkd_cfg, tmp_path):
     file = tmp_path / 'a.json'
-    student_cfg.dump(str(file))
+    rdkd_cfg.dump(str(file))
     found = load_config(str(file))
-    assert found.model.type == student_cfg.model.type
-    assert found.train_cfg == student_cfg.train_cfg
+    assert found.model.type == rdkd_cfg.model.type
+    assert found.train_cfg == rdkd_cfg.train_cfg
 
 
 @pytest.mark.parametrize('option, near', [
@@ -80,3 +92,25 @@ def test_a_place_that_is_not_there_is_named(rdkd_cfg, option, value):
 def test_a_model_that_is_overridden_is_still_one(rdkd_cfg, value):
     refuse(lambda: merge_options(rdkd_cfg, {'model': value}),
            'no config of a detector')
+
+
+@pytest.mark.parametrize('option, value', [
+    ('default_hooks', 'foo'), ('custom_hooks', 'foo'), ('custom_hooks', [3]),
+    ('custom_hooks', [dict(priority=3)]), ('param_scheduler', 'foo'),
+    ('param_scheduler', ['foo']), ('optim_wrapper', 3), ('train_cfg', 'long'),
+    ('val_evaluator', 'foo'), ('val_dataloader', ['a']), ('randomness', 3),
+    ('work_dir', 3), ('load_from', True), ('resume', 'auto'),
+    ('visualizer', 'none'), ('default_scope', 1)])
+def test_an_entry_of_another_kind_is_named(tmp_path, option, value):
+    cfg = Config(dict(model=dict(type='RetinaNet')))
+    refuse(lambda: merge_options(cfg, {option: value}), f': {option} is ',
+           'it must be ')
+    file = tmp_path / 'a.py'
+    file.write_text(f"model = dict(type='RetinaNet')\n{option} = {value!r}\n")
+    refuse(lambda: load_config(str(file)), str(file), f': {option} is ')
+
+
+def test_entries_may_be_none():
+    merge_options(Config(dict(model=dict(type='RetinaNet'))), dict.fromkeys((
+        'custom_hooks', 'load_from', 'val_dataloader', 'val_cfg', 'resume',
+        'val_evaluator', 'param_scheduler', 'visualizer')))

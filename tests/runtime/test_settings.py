@@ -54,11 +54,9 @@ def test_good_settings_pass(rdkd_cfg, student_cfg):
     ('train_cfg.max_epoch', 3, "did you mean 'max_epochs'"),
     ('train_cfg.type', 'NoLoop', "train_cfg.type: nothing is registered as "
                                  "'NoLoop'"),
-    ('train_cfg', 'long', 'train_cfg is'),
     ('train_cfg', None, 'has no `train_cfg`, which training needs'),
     ('optim_wrapper', {}, 'has no `optim_wrapper`'),
     ('train_dataloader', None, 'has no `train_dataloader`'),
-    ('randomness', 3, 'randomness is 3'),
     ('randomness.seed', -1, 'randomness: seed is -1; it must be a whole '
                             'number from 0 to 4294967295 or None.'),
     ('randomness.seed', 99999999999, 'seed is 99999999999'),
