@@ -197,7 +197,10 @@ def check_loop(loop: Mapping[str, Any]) -> None:
                  {'by_epoch', *takes} - {'runner', 'dataloader'})
     for name in ('max_epochs', 'max_iters', 'val_interval', 'val_begin'):
         if takes.get(name) or name in loop:
-            require('train_cfg', name, loop.get(name), Count)
+            value = loop.get(name)
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)  # some configs divide
+            require('train_cfg', name, value, Count)
 
 
 def check_settings(cfg: Config) -> None:

@@ -120,6 +120,8 @@ def test_a_type_is_a_name_with_or_without_its_package_or_a_class(
 def test_iterations_are_counted_too(student_cfg):
     student_cfg.train_cfg = dict(by_epoch=False, max_iters=10, val_interval=5)
     check_settings(student_cfg)
+    student_cfg.train_cfg.update(max_iters=1e4, val_interval=1e4 / 4)
+    check_settings(student_cfg)
     student_cfg.train_cfg.max_iters = 0
     refuse(student_cfg, 'max_iters is 0')
     student_cfg.train_cfg = dict(type='IterBasedTrainLoop', max_epochs=3)
