@@ -75,7 +75,8 @@ def test_a_place_where_nothing_can_be_made_is_named(tmp_path):
     (tmp_path / 'loop').symlink_to('loop')
     for place in ('file/x', 'file', 'loop', 'loop/x'):
         with pytest.raises(InputError, match=re.escape(place)):
-            make_dataset(tmp_path / place, SMALL)
+            make_dataset(tmp_path / place, SMALL,
+                         lambda images: pytest.fail('it began'))
     assert (tmp_path / 'file').read_text() == 'mine'
     assert not [p for p in tmp_path.iterdir() if p.name.startswith('.')]
 

@@ -81,6 +81,9 @@ def test_a_pair_of_two_families(pair, tmp_path):
     assert lines[2].endswith("not compared: student's 128, teacher's 4")
     assert 'its own way' in lines[3]
     assert '2 epochs' in lines[4]
+    assert 'distillation weighs 6;' in lines[4]
+    plan.config.model.distiller = dict(type='LevelDistiller', preset='pkd')
+    assert 'weighs' not in plan.summary()
     # A head of another kind is not what the student starts with.
     assert not plan.config.model.inherit
     assert 'from the teacher' not in lines[4]
