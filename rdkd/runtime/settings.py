@@ -78,10 +78,12 @@ def check_part(where: str, part: Any) -> None:
     takes = _parameters(cls)
     _check_names(where, part, takes)
     given = {key: value for key, value in part.items()
-             if key not in ('type', '_scope_', 'preset')}
-    if part.get('preset') is not None:
-        given = expand(getattr(cls.__init__, 'presets', {}), part['preset'],
-                       given, part['type'])
+             if key not in ('type', '_scope_')}
+    presets = getattr(cls.__init__, 'presets', None)
+    if presets is not None:
+        preset = given.pop('preset', None)
+        if preset is not None:
+            given = expand(presets, preset, given, part['type'])
     missing = [name for name, needed in takes.items()
                if needed and name not in given]
     if missing:
