@@ -8,9 +8,35 @@ import importlib
 import importlib.util
 import sys
 import warnings
+from collections.abc import Iterator
+from types import TracebackType
 from typing import NoReturn
 
-from rdkd import functional
+
+@contextlib.contextmanager
+def _one_line_if_interrupted() -> Iterator[None]:
+    """End a program that is interrupted in the block without a traceback.
+
+    The imports take seconds, and no command's handler is there yet.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        before = sys.excepthook
+
+        def tell(kind: type[BaseException], error: BaseException,
+                 trace: TracebackType | None) -> None:
+            sys.excepthook = before
+            if issubclass(kind, KeyboardInterrupt):
+                print('\ninterrupted.', file=sys.stderr)
+            else:
+                before(kind, error, trace)
+        sys.excepthook = tell
+        raise
+
+
+with _one_line_if_interrupted():
+    from rdkd import functional
 
 __version__ = '0.1.0'
 __all__ = ['__version__', 'distillation_config', 'functional']
@@ -52,7 +78,8 @@ else:
     # The fork of MMDetection prints a note when it is imported; standard
     # output is for what was asked for (`rdkd train CONFIG --print`).  Not to
     # a buffer: the logger that MMEngine makes now keeps its stream.
-    with contextlib.redirect_stdout(sys.stderr):
+    with (_one_line_if_interrupted(),
+          contextlib.redirect_stdout(sys.stderr)):
         from rdkd.compat import mmengine, operators
         from rdkd.compat.mmrazor import import_mmrazor
 

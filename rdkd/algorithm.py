@@ -11,6 +11,7 @@ from mmrazor.models.algorithms import BaseAlgorithm
 from mmrazor.models.utils import add_prefix
 from torch import Tensor, nn
 
+from rdkd.arguments import Part, checked
 from rdkd.compat.compiled import compile_forward
 from rdkd.detectors.inherit import inherit_neck_and_heads
 from rdkd.detectors.random_state import isolated_random_state
@@ -105,24 +106,25 @@ class DetectorDistillation(BaseAlgorithm):
             said and they run without.  Defaults to False.
 
     Raises:
-        InputError: If the teacher's checkpoint is missing or does not fit, an
-            objective finds nothing to compare, or there is no such
-            ``teacher_dtype``.
+        InputError: If an argument is of the wrong kind, the teacher's
+            checkpoint is missing or does not fit, an objective finds nothing
+            to compare, or there is no such ``teacher_dtype``.
     """
 
+    @checked
     def __init__(self,
-                 architecture: Mapping[str, Any],
-                 teacher: str | Mapping[str, Any],
+                 architecture: Part,
+                 teacher: str | Part,
                  teacher_ckpt: str | None,
-                 distiller: Mapping[str, Any],
-                 data_preprocessor: Mapping[str, Any] | None = None,
+                 distiller: Part,
+                 data_preprocessor: Part | None = None,
                  inherit: bool = False,
                  student_ckpt: str | None = None,
-                 response: Mapping[str, Any] | None = None,
-                 objectives: Mapping[str, Mapping[str, Any]] | None = None,
+                 response: Part | None = None,
+                 objectives: Mapping[str, Part] | None = None,
                  teacher_dtype: str | None = None,
                  compile: bool = False) -> None:
-        more = {**({'response': response} if response else {}),
+        more = {**({'response': response} if response is not None else {}),
                 **_checked_names(objectives or {}, response is not None)}
         super().__init__(MODELS.build(architecture),
                          data_preprocessor and MODELS.build(data_preprocessor))

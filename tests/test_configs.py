@@ -6,6 +6,7 @@ from golden import CONFIGS, FILE, snapshot
 
 from rdkd.detectors.classes import class_counts
 from rdkd.io.config import load_config
+from rdkd.runtime.settings import check_settings
 
 FLIR = ('person', 'bicycle', 'car', 'dog')
 
@@ -56,6 +57,7 @@ def expected_levels(name):
 def test_configs_agree_with_their_baseline_and_data(path):
     """Schedule, data and classes of a distillation are its student's own."""
     cfg = load_config(str(path))
+    check_settings(cfg)
     files = {split: cfg[f'{split}_dataloader'].dataset.ann_file
              for split in ('train', 'val')}
     classes, = set(class_counts(cfg.model.get('architecture', cfg.model)))

@@ -1,5 +1,6 @@
 """Importing the package with and without OpenMMLab's packages."""
 import os
+import signal
 import subprocess
 import sys
 
@@ -48,6 +49,26 @@ def test_what_is_missing_is_named(hidden):
     for text in (warning, raised):
         assert f'rdkd needs {hidden}, which' in text
         assert 'pip install' in text
+
+
+@pytest.mark.parametrize('name, status', [
+    ('torch', -signal.SIGINT), ('mmdet.structures', -signal.SIGINT),
+    ('rdkd.runtime.plan', -signal.SIGINT), ('rdkd.experiments.setup', 130)])
+def test_an_interruption_before_a_command_runs_is_one_line(name, status):
+    """While the imports of a tool, which take seconds, are at a module."""
+    code, said, error = python(f'''
+import runpy, signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_path({str(ROOT / 'tools/quickstart.py')!r}, run_name='__main__')
+''')
+    assert code == status
+    assert (said, error) == ('', '\ninterrupted.\n')
 
 
 def test_a_broken_installation_is_not_called_missing(tmp_path):

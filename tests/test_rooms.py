@@ -6,9 +6,9 @@ from helpers import ROOT
 
 PACKAGE = ROOT / 'rdkd'
 #: From low to high; ``docs/architecture.md`` has the same order.
-ROOMS = ('errors', 'functional', 'layers', 'io', 'compat', 'detectors',
-         'objectives', 'teacher', 'algorithm', 'data', 'runtime', 'analysis',
-         'report', 'experiments', 'cli')
+ROOMS = ('errors', 'arguments', 'functional', 'layers', 'io', 'compat',
+         'detectors', 'objectives', 'teacher', 'algorithm', 'data', 'runtime',
+         'analysis', 'report', 'experiments', 'cli')
 FILES = sorted(path for path in PACKAGE.rglob('*.py')
                if '.mim' not in path.parts)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from rdkd.cli.common import add_config_options
+from rdkd.arguments import Range
+from rdkd.cli.common import add_config_options, whole
 from rdkd.experiments.benchmark import (
     BenchmarkPlan,
     benchmark,
@@ -28,18 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', default=shipped_config(
         'rdkd_retinanet_r101_r50.py'), help='of a distillation with RDKD')
     add_config_options(parser)
-    parser.add_argument('--size', type=int, nargs=2, default=(800, 1344),
+    parser.add_argument('--size', type=whole(Range(1)), nargs=2,
+                        default=(800, 1344),
                         metavar=('HEIGHT', 'WIDTH'), help='of the images')
-    parser.add_argument('--batch', type=int, default=1, help='images')
-    parser.add_argument('--boxes', type=int, default=8, help='per image')
-    parser.add_argument('--rounds', type=int, default=7)
+    parser.add_argument('--batch', type=whole(Range(1)), default=1,
+                        help='images')
+    parser.add_argument('--boxes', type=whole(Range(0)), default=8,
+                        help='per image')
+    parser.add_argument('--rounds', type=whole(Range(1)), default=7)
     parser.add_argument(
         '--methods', type=lambda text: text.split(','), default=METHODS,
         help=f'of {", ".join(METHODS)}; "mmrazor" is with the teacher run as '
         'MMRazor runs it')
     parser.add_argument('--device', default='cuda' if
                         torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, help='of the CPU')
+    parser.add_argument('--threads', type=whole(Range(1)), help='of the CPU')
     parser.add_argument('--compile', action='store_true',
                         help='measure torch.compile of the teacher too')
     parser.add_argument('--no-attention', action='store_true',
@@ -63,9 +67,6 @@ def plan_from(args: argparse.Namespace) -> BenchmarkPlan:
             raise argparse.ArgumentError(
                 None, f'--methods: there is no {name!r}; choose of '
                 f'{", ".join(METHODS)}')
-    if min(*args.size, args.batch, args.rounds) < 1 or args.boxes < 0:
-        raise argparse.ArgumentError(
-            None, '--size, --batch and --rounds must be positive')
     for file in (args.json, args.plot):
         if file is not None and file.exists():
             raise argparse.ArgumentError(

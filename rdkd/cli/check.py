@@ -7,8 +7,8 @@ order is remembered in the config's work dir, for the training.
 import argparse
 from pathlib import Path
 
-from rdkd.cli.common import add_config_options, merge_options, set_work_dir
-from rdkd.io.config import load_config
+from rdkd.cli.common import add_config_options, set_work_dir
+from rdkd.io.config import load_config, merge_options
 from rdkd.runtime.checks import check_config, check_data
 
 

@@ -3,23 +3,55 @@ import argparse
 import os
 import signal
 import sys
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from rdkd.arguments import Range
 from rdkd.errors import InputError
-from rdkd.io.config import load_config
+from rdkd.io.config import load_config, merge_options
 from rdkd.runtime.status import STOPPED
+
+
+class _Options(DictAction):
+    """MMEngine's ``KEY=VALUE``; what is none ends in a usage message."""
+
+    def __call__(self, parser: argparse.ArgumentParser,
+                 namespace: argparse.Namespace, values: Any,
+                 option_string: str | None = None) -> None:
+        for text in values:
+            key, equals, _ = text.partition('=')
+            if not (key and equals):
+                raise argparse.ArgumentError(
+                    self, f'{text} is not KEY=VALUE')
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        except AssertionError as error:  # of brackets that do not close
+            raise argparse.ArgumentError(self, str(error)) from error
+
+
+def whole(allowed: Range) -> Callable[[str], int]:
+    """What reads a flag's whole number.
+
+    Args:
+        allowed (Range): The numbers that are accepted.
+    """
+    def read(text: str) -> int:
+        with suppress(ValueError):
+            if allowed.holds(int(text)):
+                return int(text)
+        raise argparse.ArgumentTypeError(
+            f'{text} is not a whole number {allowed}')
+    return read
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--cfg-options``."""
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        '--cfg-options', nargs='+', action=_Options, metavar='KEY=VALUE',
         help='override settings of the config, e.g. '
         'model.teacher_ckpt=teacher.pth optim_wrapper.optimizer.lr=0.02')
 
@@ -39,22 +71,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     # torch.distributed.launch passes one or the other.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
                         help=argparse.SUPPRESS)
-
-
-def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
-    """Override settings of a config.
-
-    Args:
-        cfg (Config): Is changed.
-        options (Mapping, optional): Of ``--cfg-options``.  ``teacher_ckpt`` is
-            an old name of ``model.teacher_ckpt``, with a warning.
-    """
-    options = dict(options or {})
-    if 'teacher_ckpt' in options and 'teacher' in cfg.get('model', {}):
-        warnings.warn('--cfg-options teacher_ckpt=FILE is deprecated: write '
-                      'model.teacher_ckpt=FILE.', FutureWarning, stacklevel=2)
-        options['model.teacher_ckpt'] = options.pop('teacher_ckpt')
-    cfg.merge_from_dict(options)
 
 
 def set_work_dir(cfg: Config, name: str) -> None:

@@ -7,6 +7,8 @@ add methods or seeds later.
 """
 import argparse
 
+from rdkd.arguments import SEEDS
+from rdkd.cli.common import whole
 from rdkd.cli.setup import add_setup_arguments, setup_from
 from rdkd.errors import InputError
 from rdkd.experiments.comparison import ComparisonPlan, compare
@@ -26,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '%(default)s)')
     parser.add_argument(
         '--seeds', default='0,1,2',
-        type=lambda text: [int(seed) for seed in text.split(',')],
+        type=lambda text: [whole(SEEDS)(seed) for seed in text.split(',')],
         help='each method is trained with each (default: %(default)s)')
     parser.add_argument(
-        '--tune', type=int, metavar='SEED',
+        '--tune', type=whole(SEEDS), metavar='SEED',
         help='choose each method\'s loss weight with this seed, which is not '
         'one of --seeds (default: the weights are not chosen)')
 

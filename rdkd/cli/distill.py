@@ -15,6 +15,7 @@ from rdkd.errors import InputError
 from rdkd.io.atomic import AtomicLocalBackend
 from rdkd.runtime.plan import make_plan
 from rdkd.runtime.processes import first_process
+from rdkd.runtime.settings import check_settings
 from rdkd.runtime.training import train
 
 CONTINUE_WITH = 'Start the same command with --resume to go on.'
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
     cfg = plan.config
     cfg.pop('work_dir', None)
     apply_arguments(cfg, args, name)
+    check_settings(cfg)
     path = Path(cfg.work_dir, f'{name}.py')
     if first_process():
         print(plan.summary())

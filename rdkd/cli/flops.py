@@ -7,6 +7,8 @@ random, and no GPU is needed.  Of a detector's own config it counts that.
 """
 import argparse
 
+from rdkd.arguments import Range
+from rdkd.cli.common import whole
 from rdkd.experiments.flops import (
     TFLOPS,
     UTILIZATION,
@@ -18,7 +20,8 @@ from rdkd.experiments.flops import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     parser.add_argument('config', help='config file')
-    parser.add_argument('--size', type=int, nargs=2, default=(800, 1344),
+    parser.add_argument('--size', type=whole(Range(1)), nargs=2,
+                        default=(800, 1344),
                         metavar=('HEIGHT', 'WIDTH'),
                         help='of an image after resizing and padding')
     parser.add_argument('--tflops', type=float, default=TFLOPS,
@@ -36,11 +39,10 @@ def plan_from(args: argparse.Namespace) -> FlopsPlan:
     Raises:
         ArgumentError: If a number is out of its range.
     """
-    if (min(*args.size, args.tflops) <= 0
-            or not 0 < args.utilization <= 1):
+    if args.tflops <= 0 or not 0 < args.utilization <= 1:
         raise argparse.ArgumentError(
-            None, '--size and --tflops must be positive, --utilisation '
-            'above 0 and at most 1')
+            None, '--tflops must be positive, --utilisation above 0 and at '
+            'most 1')
     height, width = args.size
     return FlopsPlan(args.config, (height, width), args.tflops,
                      args.utilization)

@@ -76,7 +76,11 @@ def main(command: str | None = None, argv: Sequence[str] | None = None
         argv (Sequence[str], optional): The command line without the program.
             Defaults to that of the process.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    with readable_errors():  # imports take seconds: they are interrupted too
+        _run(command, list(sys.argv[1:] if argv is None else argv))
+
+
+def _run(command: str | None, words: list[str]) -> None:
     prog = None
     if command is None:
         command = next((name for name in COMMANDS

@@ -8,6 +8,8 @@ interrupt it and start it again, and it goes on where it was.
 """
 import argparse
 
+from rdkd.arguments import SEEDS
+from rdkd.cli.common import whole
 from rdkd.cli.setup import add_setup_arguments, setup_from
 from rdkd.experiments.quickstart import quickstart
 
@@ -18,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's flags."""
     # As many as two cores have time for in ten minutes.
     add_setup_arguments(parser, epochs=3)
-    parser.add_argument('--seed', type=int, default=0,
+    parser.add_argument('--seed', type=whole(SEEDS), default=0,
                         help='of every training (default: %(default)s)')
 
 

@@ -1,7 +1,10 @@
 """Flags of what an experiment trains on what and how long."""
 import argparse
+import os
 from pathlib import Path
 
+from rdkd.arguments import Range
+from rdkd.cli.common import whole
 from rdkd.experiments.setup import DETECTORS, Setup
 
 
@@ -15,29 +18,21 @@ def add_setup_arguments(parser: argparse.ArgumentParser,
             the mini configs.
     """
     parser.add_argument(
-        '--data', type=lambda p: Path(p).resolve(), metavar='ROOT',
+        '--data', type=lambda p: Path(os.path.realpath(p)),
+        metavar='ROOT',
         help='your own images: a folder with annotations/train.json, '
         'annotations/val.json (COCO format) and images/; without it synthetic '
         'scenes are made in data/mini')
     parser.add_argument('--detector', default=DETECTORS[0], choices=DETECTORS,
                         help='of all models (default: %(default)s)')
-    parser.add_argument('--epochs', type=int, default=epochs,
+    parser.add_argument('--epochs', type=whole(Range(1)), default=epochs,
                         help='epochs of the student; the teacher trains '
                         f'four times as long (default: {epochs or 5})')
-    parser.add_argument('--size', type=int,
+    parser.add_argument('--size', type=whole(Range(64)),
                         help='longer side of the images in pixels (default: '
                         'that of the mini configs, 256)')
 
 
 def setup_from(args: argparse.Namespace) -> Setup:
-    """What the flags of :func:`add_setup_arguments` state.
-
-    Raises:
-        ArgumentError: If a number is too small.
-    """
-    for name, least in (('epochs', 1), ('size', 64)):
-        value = getattr(args, name)
-        if value is not None and value < least:
-            raise argparse.ArgumentError(
-                None, f'--{name} {value} is too small')
+    """What the flags of :func:`add_setup_arguments` state."""
     return Setup(args.data, args.detector, args.epochs, args.size)

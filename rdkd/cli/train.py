@@ -4,6 +4,7 @@ from pathlib import Path
 
 from rdkd.cli.common import add_run_arguments, config_from
 from rdkd.runtime.resolved import spell_out
+from rdkd.runtime.settings import check_settings
 from rdkd.runtime.status import StatusHook, outcome_kept
 from rdkd.runtime.training import TrainOptions, resolve, train
 
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> None:
         cfg = config_from(args)
         if args.print:
             resolve(cfg, options)
+            check_settings(cfg)
             print(spell_out(cfg).pretty_text)
         else:
             train(cfg, options, hooks=(

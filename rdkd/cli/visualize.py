@@ -2,6 +2,8 @@
 import argparse
 from pathlib import Path
 
+from rdkd.arguments import Range
+from rdkd.cli.common import whole
 from rdkd.errors import InputError
 from rdkd.experiments.visualization import (
     Trained,
@@ -46,7 +48,8 @@ def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
                         'distilled: of a training run or deployed')
     parser.add_argument('--teacher', nargs=2, metavar=('CONFIG', 'CKPT'),
                         help='show the teacher\'s detections too')
-    parser.add_argument('--count', type=int, default=12, metavar='N',
+    parser.add_argument('--count', type=whole(Range(1)), default=12,
+                        metavar='N',
                         help='number of images (default: %(default)s)')
     parser.add_argument('--out', type=Path, metavar='DIR',
                         default=Path('work_dirs/changes'),
@@ -82,8 +85,6 @@ def attention(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     """Draw the images that changed most; summarize the errors."""
-    if args.count < 1:
-        raise InputError(f'--count {args.count} must be at least 1.')
     draw_changes_of(args.config, args.baseline, args.distilled,
                     Trained(*args.teacher) if args.teacher else None,
                     args.count, args.out)

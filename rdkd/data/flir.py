@@ -248,7 +248,7 @@ def convert(source: str | os.PathLike[str], out: str | os.PathLike[str],
     Raises:
         InputError: If ``source`` cannot be used or ``out`` cannot be made.
     """
-    root, target = Path(source).resolve(), Path(out).resolve()
+    root, target = (Path(os.path.realpath(path)) for path in (source, out))
     release = find_release(root)
     # A split's folder may itself be a link to elsewhere.
     for folder in (root, *((root / f).parent for f in release.files.values())):

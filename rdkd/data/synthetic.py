@@ -221,8 +221,9 @@ def draw_split(spec: Spec, split: str, images: Path,
         image, annotations = draw_scene(
             spec, np.random.default_rng([spec.seed, image_id]))
         name = f'{split}_{image_id:06d}.png'
-        if not cv2.imwrite(str(images / name), image):
-            raise OSError(f'could not write {images / name}')
+        # OpenCV's own writing does not notice a full disk.
+        (images / name).write_bytes(
+            cv2.imencode('.png', image)[1].tobytes())
         coco['images'].append(dict(id=image_id, file_name=name,
                                    width=spec.width, height=spec.height))
         for annotation in annotations:
@@ -249,13 +250,29 @@ def make_dataset(out: str | os.PathLike[str], spec: Spec,
         bool: False if ``out`` already holds exactly this data set.
 
     Raises:
-        InputError: If ``out`` holds anything else.
+        InputError: If ``out`` holds anything else, or cannot be made.
     """
-    target = Path(out).resolve()
-    recipe = target / 'spec.json'
-    if recipe.is_file() and json.loads(recipe.read_text()) == asdict(spec):
+    try:
+        # Not `resolve`, which raises something else where links form a loop.
+        return _make(Path(os.path.realpath(out)), spec, progress)
+    except OSError as error:
+        raise InputError(f'the data set {out} cannot be made: {error}. '
+                         'Nothing is left of it.') from error
+
+
+def _holds(target: Path, spec: Spec) -> bool:
+    try:
+        return bool(json.loads((target / 'spec.json').read_text())
+                    == asdict(spec))
+    except (OSError, ValueError, RecursionError):
         return False
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+
+
+def _make(target: Path, spec: Spec, progress: Progress) -> bool:
+    if _holds(target, spec):
+        return False
+    if os.path.lexists(target) and (not target.is_dir()
+                                    or any(target.iterdir())):
         raise InputError(
             f'{target} exists and is not this synthetic data set (other seed or '
             'sizes, or other files). Nothing was changed: choose another '

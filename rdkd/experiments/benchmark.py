@@ -31,7 +31,8 @@ from rdkd.experiments.benchmark_tables import (
 )
 from rdkd.experiments.benchmark_teacher import measure_teacher
 from rdkd.io.atomic import AtomicLocalBackend
-from rdkd.io.config import load_config
+from rdkd.io.config import load_config, merge_options
+from rdkd.runtime.settings import check_model
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,16 @@ def benchmark(plan: BenchmarkPlan) -> None:
     """
     torch.manual_seed(0)
     cfg = load_config(plan.config)
-    cfg.merge_from_dict(dict(plan.options or {}))
+    merge_options(cfg, plan.options)
     if 'teacher' not in cfg.model:
         raise InputError(f'{plan.config} has no teacher: name a distillation '
                          'config, such as configs/rdkd_retinanet_r101_r50.py.')
+    init_default_scope('mmdet')
+    check_model(cfg.model)
     if cfg.model.distiller.type != 'RDKDDistiller':
         raise InputError(f'the distiller of {plan.config} is no RDKDDistiller,'
                          ' which is measured beside the others: name a config '
                          'of RDKD.')
-    init_default_scope('mmdet')
     # mmengine gives an account of every initialized weight.
     MMLogger.get_instance('benchmark', log_level='ERROR')
     distiller = cfg.model.distiller.to_dict()

@@ -67,7 +67,8 @@ def load_local(filename: str, map_location: Any = None) -> dict[str, Any]:
 
     Raises:
         InputError: If the file does not exist, is cut off, is no checkpoint,
-            or holds objects that are not on the allowlist.
+            has not the form of one, or holds objects that are not on the
+            allowlist.
     """
     path = Path(filename).expanduser()
     if not path.is_file():
@@ -76,21 +77,46 @@ def load_local(filename: str, map_location: Any = None) -> dict[str, Any]:
         with torch.serialization.safe_globals(_ALLOWED):
             checkpoint = torch.load(path, map_location=map_location,
                                     weights_only=True)
-    except Exception as error:
-        lines = (str(error) or type(error).__name__).splitlines()
-        foreign = [line.strip() for line in lines if 'GLOBAL' in line]
-        if foreign:
+    except pickle.UnpicklingError as error:
+        # Not torch's message, which says how to unpickle the file anyway.
+        foreign = re.search(r'GLOBAL (.+?)(?= was not| whose| is not|$)',
+                            str(error), re.MULTILINE)
+        if foreign or zipfile.is_zipfile(path):
             raise InputError(
                 f'the checkpoint {filename} holds objects other than weights '
-                f'and was refused, because loading them can run code from '
-                f'the file: {foreign[0]}') from error
+                'and was refused, because loading them can run code from the '
+                'file' + (f': {foreign[1]}.' if foreign else '.')) from error
+        with path.open('rb') as file:
+            begins = file.read(16)
+        raise InputError(
+            f'the checkpoint {filename} is not a PyTorch checkpoint: it '
+            f'begins with {begins!r}.') from error
+    except Exception as error:
+        reason = str(error).partition('\n')[0]
         raise InputError(
             f'the checkpoint {filename} cannot be read: it is cut off or is '
-            f'not a PyTorch checkpoint ({lines[0]}).') from error
-    if not isinstance(checkpoint, dict):
-        raise InputError(f'the checkpoint {filename} holds a '
-                         f'{type(checkpoint).__name__} and not a dict.')
+            f'not a PyTorch checkpoint ({type(error).__name__}: {reason}).'
+            ) from error
+    _check_form(checkpoint, filename)
     return checkpoint
+
+
+def _check_form(checkpoint: Any, filename: str) -> None:
+    """Refuse what has not the form that everything here reads."""
+    def refuse(what: str, value: Any, wanted: str) -> NoReturn:
+        raise InputError(f'{what} {filename} is a {type(value).__name__} and '
+                         f'not {wanted}: it is no checkpoint of a model.')
+
+    if not isinstance(checkpoint, dict):
+        refuse('the checkpoint', checkpoint, 'a dict')
+    state = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(state, Mapping):
+        refuse('`state_dict` of the checkpoint', state, 'a dict')
+    for key in state:
+        if not isinstance(key, str):
+            refuse(f'the key {key!r} of the weights in', key, 'a string')
+    if not isinstance(checkpoint.get('meta', {}), Mapping):
+        refuse('`meta` of the checkpoint', checkpoint['meta'], 'a dict')
 
 
 def load_from_url(filename: str, map_location: Any = None) -> dict[str, Any]:

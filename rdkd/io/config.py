@@ -1,14 +1,106 @@
-"""Reading config files."""
+"""Reading config files, and overriding their settings."""
+import difflib
+import inspect
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
+from mmengine.runner import Runner
 
+from rdkd.arguments import Part, require
 from rdkd.errors import InputError
 
 #: Of the names of this package's own configs.
 PREFIX = 'rdkd::'
+
+#: What is read of a config by MMEngine's runner, MMDetection and this package.
+_READ = {*inspect.signature(Runner).parameters, 'model_wrapper_cfg',
+         'find_unused_parameters', 'sync_bn', 'activation_checkpointing',
+         'efficient_conv_bn_eval', 'compile', 'custom_imports', 'runner_type',
+         'tta_model', 'tta_pipeline'} - {'cfg'}
+#: What some of that has to be, where it is given.
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(
+        (*(f'{split}_{part}' for split in ('train', 'val', 'test')
+           for part in ('dataloader', 'cfg')), 'optim_wrapper',
+         'default_hooks', 'env_cfg', 'log_processor', 'visualizer',
+         'randomness', 'auto_scale_lr', 'data_preprocessor',
+         'custom_imports'), Mapping),
+    **dict.fromkeys(('val_evaluator', 'test_evaluator', 'param_scheduler'),
+                    Mapping | Sequence[Mapping]),
+    'custom_hooks': Sequence[Part],
+    **dict.fromkeys(('work_dir', 'load_from', 'default_scope', 'log_level'),
+                    str),
+    'resume': bool}
+
+
+def unknown_key(key: str, known: Collection[str]) -> str:
+    """What a message says of a key that nothing reads.
+
+    Args:
+        key (str): The key.
+        known (Collection[str]): Those that are read.
+
+    Returns:
+        str: The nearest one, if any is near, and all.
+    """
+    near = difflib.get_close_matches(key, known, 1)
+    return (f'the unknown key {key!r}' +
+            (f'; did you mean {near[0]!r}?' if near else '.') +
+            f' Known are: {", ".join(sorted(known))}.')
+
+
+def check_kinds(cfg: Config, source: str) -> None:
+    """Refuse a config of no detector, and entries that no run could read.
+
+    Args:
+        cfg (Config): Any.
+        source (str): Where it is from, for the message.
+
+    Raises:
+        InputError: If it has no ``model`` with a ``type``, or names an entry
+            of the wrong kind.
+    """
+    model = cfg.get('model')
+    if not isinstance(model, Mapping) or 'type' not in model:
+        raise InputError(f'{source} has no `model` with a `type`: it is no '
+                         'config of a detector.')
+    for name, kind in _KINDS.items():
+        require(source, name, cfg.get(name), kind | None)
+
+
+def merge_options(cfg: Config, options: Mapping[str, Any] | None) -> None:
+    """Override settings of a config.
+
+    Args:
+        cfg (Config): Is changed.
+        options (Mapping, optional): Of ``--cfg-options``.  ``teacher_ckpt`` is
+            an old name of ``model.teacher_ckpt``, with a warning.
+
+    Raises:
+        InputError: If there is no such place in the config, or nothing would
+            read the setting.
+    """
+    options = dict(options or {})
+    if 'teacher_ckpt' in options and 'teacher' in cfg.model:
+        warnings.warn('--cfg-options teacher_ckpt=FILE is deprecated: write '
+                      'model.teacher_ckpt=FILE.', FutureWarning, stacklevel=2)
+        options['model.teacher_ckpt'] = options.pop('teacher_ckpt')
+    known = _READ | set(cfg)
+    for name, value in options.items():
+        key = name.split('.')[0]
+        if key not in known:
+            raise InputError(f'--cfg-options {name} has '
+                             f'{unknown_key(key, known)}')
+        try:
+            cfg.merge_from_dict({name: value})
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise InputError(f'--cfg-options {name}: the config has no such '
+                             f'place ({error}).') from error
+    check_kinds(cfg, 'the config with these --cfg-options')
 
 
 def detector_config(cfg: Config) -> ConfigDict:
@@ -39,10 +131,17 @@ def load_config(path: str) -> Config:
         Config: With everything it inherits.
 
     Raises:
-        InputError: If there is no such config, or it cannot be read.
+        InputError: If there is no such config, it cannot be read or is of
+            no detector.
     """
     if path.startswith(PREFIX):
         path = shipped_config(path.removeprefix(PREFIX))
+    cfg = _read(path)
+    check_kinds(cfg, path)
+    return cfg
+
+
+def _read(path: str) -> Config:
     if '::' in path:
         try:
             return get_config(path)

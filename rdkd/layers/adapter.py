@@ -7,6 +7,8 @@ from mmrazor.models.architectures.connectors.base_connector import (
 )
 from torch import Tensor, nn
 
+from rdkd.arguments import Count, checked
+
 
 def match_channels(in_channels: int, out_channels: int) -> nn.Module:
     """Identity where the widths agree, else a 1x1 convolution."""
@@ -27,8 +29,9 @@ class ChannelAdapter(BaseConnector):
         out_channels (Sequence[int]): Teacher channels ``C_t`` of each level.
     """
 
-    def __init__(self, in_channels: Sequence[int],
-                 out_channels: Sequence[int]) -> None:
+    @checked
+    def __init__(self, in_channels: Sequence[Count],
+                 out_channels: Sequence[Count]) -> None:
         super().__init__()
         self.levels = nn.ModuleList(
             match_channels(c_s, c_t)

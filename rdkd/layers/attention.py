@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from rdkd.arguments import Count, checked
 from rdkd.functional.attention import channel_attention, position_attention
 
 
@@ -26,7 +27,8 @@ class PositionAttention(nn.Module):
             attended exactly.  None attends exactly always.
     """
 
-    def __init__(self, channels: int, kv_size: int | None) -> None:
+    @checked
+    def __init__(self, channels: Count, kv_size: Count | None) -> None:
         super().__init__()
         # An eighth of the width, as DANet's query and key have, in the
         # multiples of 8 that half-precision kernels need.
@@ -62,7 +64,8 @@ class DualAttention(nn.Module):
         kv_size (int, optional): See :class:`PositionAttention`.
     """
 
-    def __init__(self, channels: int, kv_size: int | None) -> None:
+    @checked
+    def __init__(self, channels: Count, kv_size: Count | None) -> None:
         super().__init__()
         self.position = PositionAttention(channels, kv_size)
         self.alpha = nn.Parameter(torch.zeros(1))

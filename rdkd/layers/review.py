@@ -14,6 +14,7 @@ from mmrazor.models.architectures.connectors.base_connector import (
 )
 from torch import Tensor, nn
 
+from rdkd.arguments import Count, checked, require, up_to
 from rdkd.layers.attention import DualAttention
 
 
@@ -118,16 +119,22 @@ class ReviewFusion(BaseConnector):
         kv_size (int, optional): Side of the pooled keys and values, None for
             exact attention.
         reduction (int): How many times narrower than the level the fusion
-            is; 1 is the paper's.
+            is, up to the channels of the narrowest; 1 is the paper's.
+
+    Raises:
+        InputError: If an argument is out of its range.
     """
 
+    @checked
     def __init__(self,
-                 channels: Sequence[int],
+                 channels: Sequence[Count],
                  attention: bool,
-                 kv_size: int | None,
-                 reduction: int) -> None:
+                 kv_size: Count | None,
+                 reduction: Count) -> None:
         super().__init__()
-        widths = [max(1, c // reduction) for c in channels]
+        require(type(self).__name__, 'reduction', reduction,
+                up_to(min(channels, default=reduction)))
+        widths = [c // reduction for c in channels]
         self.levels = nn.ModuleList(
             FuseModule(c, width, coarser, attention, kv_size)
             for c, width, coarser in zip(channels, widths, [*widths[1:], None],

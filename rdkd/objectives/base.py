@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.model import BaseModel, BaseModule
 from torch import Tensor, nn
 
+from rdkd.arguments import NotNegative, checked
 from rdkd.detectors.capture import outputs_of
 
 
@@ -29,11 +30,15 @@ class Objective(BaseModule):
         reads (Mapping[str, str]): Name of the part whose outputs are
             compared, of ``'student'`` and ``'teacher'``: the neck, unless
             :meth:`prepare` finds another.
+
+    Raises:
+        InputError: If the weight is negative or no number.
     """
 
     reads: Mapping[str, str] = dict(student='neck', teacher='neck')
 
-    def __init__(self, loss_weight: float = 1.0) -> None:
+    @checked
+    def __init__(self, loss_weight: NotNegative = 1.0) -> None:
         super().__init__()
         self.loss_weight = loss_weight
 

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from rdkd.arguments import NotNegative, checked
 from rdkd.functional.distance import distance_to, make_target
 from rdkd.functional.scales import POOL_SIZES
 
@@ -27,11 +28,16 @@ class DecoupledPyramidLoss(nn.Module):
             the full map.
         standardize (bool): Whether maps are standardized per image and
             channel before they are compared.
+
+    Raises:
+        InputError: If a weight is negative, or a switch neither True nor
+            False.
     """
 
+    @checked
     def __init__(self,
-                 fg_weight: float,
-                 bg_weight: float,
+                 fg_weight: NotNegative,
+                 bg_weight: NotNegative,
                  pyramid: bool,
                  standardize: bool) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from mmcv.cnn.bricks import ContextBlock
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from rdkd.arguments import NotNegative, Positive, checked
 from rdkd.detectors.samples import batch_masks
 from rdkd.functional.precision import full_precision
 from rdkd.layers.adapter import ChannelAdapter
@@ -97,16 +98,20 @@ class FGDDistiller(NeckDistiller):
         loss_weight (float): Factor of all of them; 0 turns distillation off.
             Defaults to 1.
         preset (str, optional): One of :data:`PRESETS`.
+
+    Raises:
+        InputError: If a weight is negative or the temperature not positive.
     """
 
     @with_presets(PRESETS)
+    @checked
     def __init__(self,
-                 alpha: float = 1e-3,
-                 beta: float = 5e-4,
-                 gamma: float = 5e-4,
-                 lambda_global: float = 5e-6,
-                 temperature: float = 0.5,
-                 loss_weight: float = 1.0) -> None:
+                 alpha: NotNegative = 1e-3,
+                 beta: NotNegative = 5e-4,
+                 gamma: NotNegative = 5e-4,
+                 lambda_global: NotNegative = 5e-6,
+                 temperature: Positive = 0.5,
+                 loss_weight: NotNegative = 1.0) -> None:
         super().__init__(loss_weight)
         self.alpha = alpha
         self.beta = beta

@@ -1,10 +1,11 @@
 """One of MMRazor's losses on every neck level that two detectors share."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from rdkd.arguments import Count, NotNegative, Part, checked, require
 from rdkd.objectives.mmrazor import build_razor_part, plain_map
 from rdkd.objectives.neck import NeckDistiller
 from rdkd.objectives.presets import with_presets
@@ -35,14 +36,21 @@ class LevelDistiller(NeckDistiller):
             Defaults to all.
         preset (str, optional): One of :data:`PRESETS`, which stands for the
             arguments above; those that are given beside it win.
+
+    Raises:
+        InputError: If the loss has a negative weight, a part has no ``type``
+            or ``levels`` is not a positive number.
     """
 
     @with_presets(PRESETS)
+    @checked
     def __init__(self,
-                 loss: Mapping[str, Any],
-                 connector: Mapping[str, Any] | None = None,
-                 levels: int | None = None) -> None:
+                 loss: Part,
+                 connector: Part | None = None,
+                 levels: Count | None = None) -> None:
         super().__init__(loss_weight=1, levels=levels)
+        require(loss['type'], 'loss_weight', loss.get('loss_weight', 1.0),
+                NotNegative)
         self.level_loss = build_razor_part(loss)
         self.connector = connector
 

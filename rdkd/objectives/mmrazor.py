@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmengine.model import BaseModel, BaseModule
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
@@ -17,9 +17,17 @@ from rdkd.objectives.base import Objective
 
 
 def build_razor_part(config: Mapping[str, Any]) -> Any:
-    """Build a registered part; MMRazor's need no prefix."""
-    with DefaultScope.overwrite_default_scope('mmrazor'):
-        return MODELS.build(config)
+    """Build a registered part; MMRazor's need no prefix.
+
+    Raises:
+        InputError: If there is none of this name.
+    """
+    kind, scope = config['type'], config.get('_scope_')
+    with (MODELS.switch_scope_and_registry('mmrazor') as razor,
+          razor.switch_scope_and_registry(scope) as registry):
+        if isinstance(kind, str) and registry.get(kind) is None:
+            raise InputError(f'nothing is registered as {kind!r}.')
+        return razor.build(config)
 
 
 def plain_map(x: Tensor) -> Tensor:

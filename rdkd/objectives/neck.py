@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from rdkd.arguments import Count, NotNegative, checked
 from rdkd.detectors.levels import (
     Level,
     check_sizes,
@@ -33,7 +34,9 @@ class NeckDistiller(Objective):
         connectors (nn.ModuleDict): What learns.
     """
 
-    def __init__(self, loss_weight: float, levels: int | None = None) -> None:
+    @checked
+    def __init__(self, loss_weight: NotNegative,
+                 levels: Count | None = None) -> None:
         super().__init__(loss_weight)
         self.levels = levels
         self.pairs: list[tuple[Level, Level]] = []

@@ -9,6 +9,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from rdkd.arguments import Count, NotNegative, Share, checked
 from rdkd.detectors.samples import batch_masks
 from rdkd.functional.distance import distance_to, make_target
 from rdkd.functional.scales import POOL_SIZES
@@ -59,25 +60,31 @@ class RDKDDistiller(NeckDistiller):
         kv_size (int, optional): Side of the pooled keys and values of the
             position attention, None for exact attention.  Defaults to 16.
         reduction (int): How many times narrower than the levels the fusion
-            is; 1 is the paper's.  Defaults to 4.
+            is, up to the channels of the narrowest; 1 is the paper's.
+            Defaults to 4.
         preset (str, optional): One of :data:`PRESETS`, which stands for the
             arguments that it names; those that are given beside it win.
+
+    Raises:
+        InputError: If a switch is neither True nor False, or a number out of
+            its range.
     """
 
     @with_presets(PRESETS)
+    @checked
     def __init__(self,
-                 loss_weight: float,
+                 loss_weight: NotNegative,
                  review: bool = True,
                  attention: bool = True,
                  decouple: bool = True,
                  pyramid: bool = True,
                  standardize: bool = True,
-                 direct: float = 0.5,
-                 fg_weight: float = 1.0,
-                 bg_weight: float = 0.5,
-                 box_balance: float = 0.5,
-                 kv_size: int | None = 16,
-                 reduction: int = 4) -> None:
+                 direct: Share = 0.5,
+                 fg_weight: NotNegative = 1.0,
+                 bg_weight: NotNegative = 0.5,
+                 box_balance: NotNegative = 0.5,
+                 kv_size: Count | None = 16,
+                 reduction: Count = 4) -> None:
         super().__init__(loss_weight)
         self.review = review
         self.attention = attention

@@ -19,6 +19,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from rdkd.arguments import NotNegative, Positive, checked
 from rdkd.detectors.levels import check_sizes
 from rdkd.detectors.samples import batch_masks
 from rdkd.errors import InputError
@@ -143,14 +144,11 @@ class ResponseLoss(Objective):
         InputError: If a weight is negative or the temperature not positive.
     """
 
-    def __init__(self, cls_weight: float = 1.0, box_weight: float = 4.0,
-                 temperature: float = 1.0) -> None:
+    @checked
+    def __init__(self, cls_weight: NotNegative = 1.0,
+                 box_weight: NotNegative = 4.0,
+                 temperature: Positive = 1.0) -> None:
         super().__init__()
-        if min(cls_weight, box_weight) < 0 or temperature <= 0:
-            raise InputError(
-                '`response` needs cls_weight and box_weight of at least 0 and '
-                f'a positive temperature; got {cls_weight}, {box_weight} and '
-                f'{temperature}.')
         self.cls_weight = cls_weight
         self.box_weight = box_weight
         self.temperature = temperature

@@ -1,14 +1,9 @@
 """Checking a config and its data before a run starts."""
-import difflib
-import inspect
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from rdkd.algorithm import DetectorDistillation
 from rdkd.data.checks import check_dataset
 from rdkd.data.coco import some
 from rdkd.data.datasets import coco_datasets
@@ -17,64 +12,7 @@ from rdkd.detectors.classes import class_counts
 from rdkd.errors import InputError
 from rdkd.io.config import load_config
 from rdkd.runtime.processes import by_first_process
-from rdkd.runtime.resolved import registered_class
-
-
-def _parameters(cls: type) -> set[str]:
-    """Names of the arguments that a registered class takes.
-
-    Where it passes ``**kwargs`` on, those of its base classes count too.
-    """
-    names: set[str] = set()
-    for base in cls.__mro__:
-        parameters = inspect.signature(
-            vars(base).get('__init__', object.__init__)).parameters.values()
-        names.update(p.name for p in parameters if p.kind not in (
-            p.VAR_POSITIONAL, p.VAR_KEYWORD))
-        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-            break
-    return names - {'self'}
-
-
-def check_keys(model: Mapping[str, Any]) -> None:
-    """Refuse keys that the distillation model or its objectives do not take.
-
-    Args:
-        model (Mapping): ``cfg.model``.  Plain detectors are not checked.
-
-    Raises:
-        InputError: Names the key and the nearest one that exists.
-    """
-    if 'distiller' not in model:
-        return
-    parts = {'model': model, 'model.distiller': model['distiller'],
-             'model.response': model.get('response')}
-    parts.update({f'model.objectives.{name}': part for name, part in (
-        model.get('objectives') or {}).items()})
-    for name, part in parts.items():
-        if part is None:
-            continue
-        if 'type' not in part:
-            raise InputError(f'{name} has no `type`: say which objective it '
-                             'is, e.g. type=RDKDDistiller.')
-        cls = registered_class(part['type'])
-        if cls is None:
-            raise InputError(f'{name}.type: nothing is registered as '
-                             f'{part["type"]!r}.')
-        if part is model and not issubclass(cls, DetectorDistillation):
-            raise InputError(
-                f'model.type is {part["type"]}, which is no '
-                'DetectorDistillation, the algorithm that rdkd trains. '
-                'docs/coming_from_mmrazor.md says what becomes of each key '
-                'of MMRazor\'s.')
-        known = _parameters(cls)
-        for key in part:
-            if key not in ('type', '_scope_') and key not in known:
-                near = difflib.get_close_matches(key, known, 1)
-                raise InputError(
-                    f'{name} has the unknown key {key!r}' +
-                    (f'; did you mean {near[0]!r}?' if near else '.') +
-                    f' {part["type"]} takes: {", ".join(sorted(known))}.')
+from rdkd.runtime.settings import check_settings
 
 
 def check_data(cfg: Config, split: str, images: bool = True) -> None:
@@ -142,7 +80,6 @@ def check_config(cfg: Config, images: bool = True) -> None:
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
-    init_default_scope(cfg.get('default_scope') or 'mmdet')
-    check_keys(cfg.model)
+    check_settings(cfg)
     check_data(cfg, 'train', images)
     check_data(cfg, 'val', images)

@@ -62,6 +62,8 @@ class Plan(NamedTuple):
                   else 'the teacher gets them normalized its own way')
         length = (f'{loop.max_epochs} epochs' if loop.get('max_epochs')
                   else f'{loop.get("max_iters")} iterations')
+        weight = model.distiller.get('loss_weight')
+        weighs = '' if weight is None else f', distillation weighs {weight:g}'
         start = (', from the teacher\'s neck and heads' if model.inherit
                  else '')
         return '\n'.join((
@@ -71,8 +73,7 @@ class Plan(NamedTuple):
             f'{known}',
             f'levels    strides and channels: {compared}{left}',
             f'images    {images}',
-            f'training  {length}{start}, distillation weighs '
-            f'{model.distiller.loss_weight:g}; results in '
+            f'training  {length}{start}{weighs}; results in '
             f'{self.config.get("work_dir") or "work_dirs"}'))
 
 
@@ -87,13 +88,9 @@ def plain_detector(cfg: Config, name: str) -> ConfigDict:
         ConfigDict: See :func:`~rdkd.io.config.detector_config`.
 
     Raises:
-        InputError: If there is none.
+        InputError: If it is of a distillation.
     """
-    model = cfg.get('model')
-    if not model or 'type' not in model:
-        raise InputError(f'{name} has no `model`: it is no config of a '
-                         'detector.')
-    if 'architecture' in model:
+    if 'architecture' in cfg.model:
         raise InputError(
             f'{name} has a teacher already. Name the config of the plain '
             'detector.')

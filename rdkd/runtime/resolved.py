@@ -12,11 +12,13 @@ from rdkd.objectives.presets import expand
 _DETECTORS = ('architecture', 'teacher', 'data_preprocessor')
 
 
-def registered_class(kind: str) -> Any:
+def registered_class(kind: Any) -> Any:
     """The class of a registered model part, None if there is none.
 
-    MMRazor's parts need no prefix.
+    MMRazor's parts need no prefix.  A class stands for itself.
     """
+    if not isinstance(kind, str):
+        return kind if isinstance(kind, type) else None
     return MODELS.get(kind) or MODELS.get(f'mmrazor.{kind}')
 
 

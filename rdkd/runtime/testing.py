@@ -20,6 +20,7 @@ from rdkd.runtime.processes import (
     first_process,
     plain_model,
 )
+from rdkd.runtime.settings import check_loader
 from rdkd.teacher.build import load_strictly
 
 
@@ -84,6 +85,7 @@ def evaluate(cfg: Config, checkpoint: str, options: EvaluationOptions
     if options.out and not options.out.endswith(('.pkl', '.pickle')):
         raise InputError(f'--out {options.out} must end in .pkl.')
     cfg = student_config(cfg)
+    check_loader('test_dataloader', cfg.get('test_dataloader'))
     check_data(cfg, 'test', options.image_check)
     weights = load_checkpoint_file(checkpoint)
     if options.outfile_prefix:

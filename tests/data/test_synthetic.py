@@ -1,6 +1,9 @@
 """The synthetic data set: the same bytes every time, and what it promises."""
+import errno
 import hashlib
 import json
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -57,6 +60,42 @@ def test_other_files_are_never_overwritten(tmp_path):
     with pytest.raises(InputError, match='Nothing was changed'):
         make_dataset(tmp_path, SMALL)
     assert [p.name for p in tmp_path.iterdir()] == ['mine.txt']
+
+
+@pytest.mark.parametrize('text', ['', '{', '[]', 'null', '\xff', '[' * 10**5])
+def test_a_broken_recipe_is_another_s_file(tmp_path, text):
+    (tmp_path / 'spec.json').write_text(text, encoding='latin-1')
+    with pytest.raises(InputError, match='Nothing was changed'):
+        make_dataset(tmp_path, SMALL)
+    assert [p.name for p in tmp_path.iterdir()] == ['spec.json']
+
+
+def test_a_place_where_nothing_can_be_made_is_named(tmp_path):
+    (tmp_path / 'file').write_text('mine')
+    (tmp_path / 'loop').symlink_to('loop')
+    for place in ('file/x', 'file', 'loop', 'loop/x'):
+        with pytest.raises(InputError, match=re.escape(place)):
+            make_dataset(tmp_path / place, SMALL,
+                         lambda images: pytest.fail('it began'))
+    assert (tmp_path / 'file').read_text() == 'mine'
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith('.')]
+
+
+@pytest.mark.parametrize('name', ['train_000001.png', 'val.json',
+                                  'spec.json'])
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, name):
+    """Whichever of the files finds no room."""
+    write = Path.open
+
+    def full(self, mode='r', *arguments, **options):
+        if self.name == name and 'w' in mode:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return write(self, mode, *arguments, **options)
+
+    monkeypatch.setattr(Path, 'open', full)
+    with pytest.raises(InputError, match='No space left'):
+        make_dataset(tmp_path / 'a', SMALL)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_run_leaves_nothing_and_can_be_repeated(tmp_path):

@@ -59,7 +59,7 @@ def test_every_method_is_measured(config, tmp_path):
 
 @pytest.mark.parametrize('flags, named', [
     (['--methods', 'rdkd,fitnet'], "there is no 'fitnet'"),
-    (['--rounds', '0'], 'must be positive'),
+    (['--rounds', '0'], '0 is not a whole number of at least 1'),
     (['--config', 'configs/none.py'], 'configs/none.py'),
     (['--config', 'configs/fcos_r50_flir.py'], 'has no teacher')])
 def test_bad_flags_are_one_message(flags, named, capsys, monkeypatch):

@@ -165,8 +165,8 @@ def test_no_box_to_count_is_no_score():
     (['--methods', 'none+more'], 'there is no +more'),
     (['--seeds', '0,0'], '--seeds names one twice'),
     (['--seeds', '0,1', '--tune', '1'], '--tune 1 is one of --seeds'),
-    (['--epochs', '0'], '--epochs 0 is too small'),
-    (['--size', '63'], '--size 63 is too small')])
+    (['--epochs', '0'], '--epochs: 0 is not a whole number of at least 1'),
+    (['--size', '63'], '--size: 63 is not a whole number of at least 64')])
 def test_bad_flags_are_one_message(flags, named, capsys):
     with pytest.raises(SystemExit) as end:
         main.main('compare', flags)

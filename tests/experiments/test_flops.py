@@ -99,7 +99,8 @@ def test_images_are_known_without_the_data(name, images):
 
 @pytest.mark.parametrize('flags, named', [
     (['configs/rdkd_retinanet_mini.py', '--utilisation', '1.1'], 'at most 1'),
-    (['configs/rdkd_retinanet_mini.py', '--size', '0', '9'], 'be positive'),
+    (['configs/rdkd_retinanet_mini.py', '--size', '0', '9'],
+     '0 is not a whole number'),
     (['configs/none.py'], 'configs/none.py')])
 def test_bad_arguments_are_one_message(flags, named, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -7,13 +7,14 @@ import pkgutil
 import pytest
 
 import rdkd.functional
+from rdkd import arguments
 from rdkd.objectives import presets
 
 MODULES = [importlib.import_module(f'rdkd.functional.{found.name}')
            for found in pkgutil.iter_modules(rdkd.functional.__path__)]
 
 
-@pytest.mark.parametrize('module', [*MODULES, presets],
+@pytest.mark.parametrize('module', [*MODULES, presets, arguments],
                          ids=lambda module: module.__name__)
 def test_examples_run(module):
     found = doctest.testmod(module)

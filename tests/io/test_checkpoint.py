@@ -1,6 +1,8 @@
 """Reading checkpoints: what is read, refused, preferred."""
 import os
 import pickle
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +84,52 @@ def test_what_is_no_checkpoint_is_said(tmp_path, content):
     file.write_bytes(content)
     with pytest.raises(InputError, match=str(file)):
         load_checkpoint_file(str(file))
+
+
+@pytest.mark.parametrize('content, named', [
+    (b'<!DOCTYPE html><html>not found</html>', r"begins with b'<!DOCTYPE "),
+    (b'version https://git-lfs.github.com/spec/v1', "b'version https"),
+    (b'', 'EOFError'), (pickle.dumps({1: 2}, protocol=4), 'begins with')])
+def test_torch_s_advice_to_unpickle_is_not_passed_on(tmp_path, content,
+                                                     named):
+    file = tmp_path / 'a.pth'
+    file.write_bytes(content)
+    refuse(file, named)
+
+
+def test_a_foreign_object_is_named_and_not_how_to_allow_it(tmp_path):
+    file = tmp_path / 'a.pth'
+    for value, named in ((Path('a'), 'pathlib'), (GetattrAttack(), 'bytes'),
+                         (Fraction(1), 'fractions.Fraction.')):
+        torch.save(dict(state_dict=dict(w=torch.ones(2)), x=value), file)
+        refuse(file, named)
+
+
+def refuse(file, named):
+    with pytest.raises(InputError) as error:
+        load_checkpoint_file(str(file))
+    said = str(error.value)
+    assert str(file) in said
+    assert named in said
+    for advice in ('weights_only', 'safe_globals', 'trust', '\n'):
+        assert advice not in said
+
+
+@pytest.mark.parametrize('content, named', [
+    (dict(state_dict=dict(w=torch.ones(1)), meta=None),
+     '`meta` of the checkpoint'),
+    (dict(state_dict=dict(w=torch.ones(1)), meta=[1]), 'is a list and not'),
+    (dict(state_dict=[torch.ones(1)]), '`state_dict` of the checkpoint'),
+    (dict(state_dict=None, meta={}), 'is a NoneType and not a dict'),
+    (dict(state_dict={0: torch.ones(1)}), 'the key 0 of the weights'),
+    ({0: torch.ones(1), 1: torch.ones(1)}, 'the key 0 of the weights'),
+    ([torch.ones(1)], 'is a list and not a dict'),
+    (torch.ones(1), 'is a Tensor and not a dict')])
+def test_what_has_not_the_form_of_a_checkpoint_is_told(tmp_path, content,
+                                                       named):
+    file = tmp_path / 'a.pth'
+    torch.save(content, file)
+    refuse(file, named)
 
 
 def test_a_missing_file_is_said(tmp_path):

@@ -154,6 +154,22 @@ def test_a_batch_against_loops(make, batch, name, change, training, codes):
         assert value > 1e-3, key
 
 
+def test_an_image_of_which_the_teacher_sees_nothing(make, batch):
+    """It is divided by 1, and not by a confidence of nearly 0."""
+    model = build(make('retinanet'))
+    half = dict(inputs=batch['inputs'][:2],
+                data_samples=batch['data_samples'][:2])
+    _, student, teacher = answers(model, half)
+    for scores in teacher[0]:
+        scores[0] = -20
+    found = model.objectives['response'](student, teacher,
+                                         half['data_samples'])
+    expected = reference(student, teacher, half['data_samples'],
+                         SIZES['retinanet'], plain)
+    for key, value in found.items():
+        assert value.item() == pytest.approx(expected[key], rel=1e-4), key
+
+
 def test_only_the_boxes_learn_from_the_boxes(make, batch):
     """Where scores differ is a weight and nothing to reduce."""
     found, student, _ = answers(build(make('fcos')), batch)

@@ -14,17 +14,6 @@ from rdkd.io.config import load_config
 from rdkd.objectives.response import ResponseLoss
 
 
-@pytest.mark.parametrize('options, named', [
-    (dict(cls_weight=-1), '-1, 4.0 and 1.0'),
-    (dict(box_weight=-0.5), '1.0, -0.5'),
-    (dict(temperature=0), '1.0, 4.0 and 0'),
-    (dict(temperature=-2), '-2')])
-def test_impossible_numbers_are_refused(options, named):
-    with pytest.raises(InputError, match='positive temperature') as error:
-        ResponseLoss(**options)
-    assert named in str(error.value)
-
-
 @pytest.mark.parametrize('name, head', [
     # Distributions; finished boxes; two boxes; points; logarithms of base
     # lengths; one map for everything; softmax; a query for each box.

@@ -6,13 +6,11 @@ import shutil
 
 import pytest
 from mmengine.config import Config
-from mmengine.registry import MODELS
 
 from rdkd.data.image_memory import FILE
 from rdkd.data.synthetic import CLASSES
 from rdkd.errors import InputError
-from rdkd.objectives.base import Objective
-from rdkd.runtime.checks import check_config, check_keys
+from rdkd.runtime.checks import check_config
 
 
 @pytest.fixture
@@ -250,64 +248,11 @@ def test_nothing_to_evaluate_on_is_told(case, monkeypatch, crowds):
                for text in messages) == 1
 
 
-@pytest.mark.parametrize('where, key, near', [
-    ('model', 'teacher_checkpoint', 'teacher_ckpt'),
-    ('distiller', 'loss_wieght', 'loss_weight')])
-def test_an_unknown_key_is_named_with_the_nearest(case, where, key, near):
-    part = case[0].model if where == 'model' else case[0].model.distiller
-    part[key] = 1
-    refuse(case[0], key, f"did you mean '{near}'")
-
-
-def test_an_unknown_type_is_named(case):
-    case[0].model.distiller.type = 'NoSuchDistiller'
-    refuse(case[0], 'model.distiller.type', 'NoSuchDistiller')
-
-
-@pytest.mark.parametrize('part', ['response', 'objectives'])
-def test_keys_of_every_objective_are_checked(rdkd_cfg, part):
-    objective = dict(type='ResponseLoss', cls_wieght=2)
-    rdkd_cfg.model[part] = (
-        objective if part == 'response' else dict(heads=objective))
-    with pytest.raises(InputError) as error:
-        check_keys(rdkd_cfg.model)
-    where = 'model.response' if part == 'response' else (
-        'model.objectives.heads')
-    assert f"{where} has the unknown key 'cls_wieght'" in str(error.value)
-    assert "did you mean 'cls_weight'" in str(error.value)
-
-
-def test_algorithms_of_mmrazor_are_sent_to_the_document(rdkd_cfg):
-    rdkd_cfg.model.update(_scope_='mmrazor')
-    check_keys(rdkd_cfg.model)
-    rdkd_cfg.model.type = 'SingleTeacherDistill'
-    with pytest.raises(InputError, match=r'coming_from_mmrazor\.md'):
-        check_keys(rdkd_cfg.model)
-
-
-@pytest.mark.parametrize('distiller', [
-    dict(type='RDKDDistiller', preset='paper', loss_weight=2.0),
-    dict(type='FGDDistiller', preset='paper'),
-    dict(type='LevelDistiller', preset='pkd')])
-def test_a_preset_is_a_key_like_others(rdkd_cfg, distiller):
-    model = dict(rdkd_cfg.model, distiller=distiller)
-    check_keys(model)
-    with pytest.raises(InputError, match="did you mean 'preset'"):
-        check_keys(dict(model, distiller=dict(distiller, presett='paper')))
-
-
-def test_what_an_objective_passes_on_is_known(rdkd_cfg):
-    class Passing(Objective):
-        def __init__(self, scale=1, **kwargs):
-            super().__init__(**kwargs)
-
-    rdkd_cfg.model.objectives = dict(
-        mine=dict(type='Passing', scale=2, loss_weight=3))
-    MODELS.register_module(module=Passing)
-    try:
-        check_keys(rdkd_cfg.model)
-        rdkd_cfg.model.objectives.mine.kwargs = 1
-        with pytest.raises(InputError, match="unknown key 'kwargs'"):
-            check_keys(rdkd_cfg.model)
-    finally:
-        MODELS.module_dict.pop('Passing')
+@pytest.mark.parametrize('place, value, named', [
+    ('model.distiller.review', 'off', 'review'),
+    ('train_dataloader.batch_size', 0, 'train_dataloader: batch_size'),
+    ('val_dataloader.num_workers', -1, 'val_dataloader: num_workers')])
+def test_settings_are_checked_before_the_data(case, place, value, named):
+    case[0].merge_from_dict({place: value})
+    shutil.rmtree(case[1] / 'images')
+    refuse(case[0], named)

@@ -81,6 +81,9 @@ def test_a_pair_of_two_families(pair, tmp_path):
     assert lines[2].endswith("not compared: student's 128, teacher's 4")
     assert 'its own way' in lines[3]
     assert '2 epochs' in lines[4]
+    assert 'distillation weighs 6;' in lines[4]
+    plan.config.model.distiller = dict(type='LevelDistiller', preset='pkd')
+    assert 'weighs' not in plan.summary()
     # A head of another kind is not what the student starts with.
     assert not plan.config.model.inherit
     assert 'from the teacher' not in lines[4]
@@ -178,7 +181,8 @@ def test_configs_that_are_no_plain_detectors_are_refused(
     refused('has a teacher already', write(rdkd_cfg, tmp_path / 'a.py'),
             *pair[1:])
     no_model = Config(dict(train_cfg=dict(max_epochs=1)))
-    refused('has no `model`', write(no_model, tmp_path / 'b.py'), *pair[1:])
+    refused('has no `model` with a `type`',
+            write(no_model, tmp_path / 'b.py'), *pair[1:])
     only_model = Config(dict(model=student_cfg.model))
     refused('train_dataloader', write(only_model, tmp_path / 'c.py'),
             *pair[1:])

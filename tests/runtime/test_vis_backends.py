@@ -12,8 +12,8 @@ from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 
-from rdkd.cli.common import add_config_options, merge_options
-from rdkd.io.config import load_config
+from rdkd.cli.common import add_config_options
+from rdkd.io.config import load_config, merge_options
 
 PAGE = (Path(__file__).parents[2] / 'docs/distill_your_own.md').read_text()
 #: Of the student, of the distillation and of the evaluation.
