@@ -1,6 +1,7 @@
 """Whether a checkpoint is of the model and optimizer that continue it."""
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from torch import Tensor
@@ -31,7 +32,7 @@ def _settings(text: str) -> dict[str, Any]:
             for line in ast.parse(text).body
             if isinstance(line, ast.Assign)
             and isinstance(line.targets[0], ast.Name)}
-    except (SyntaxError, ValueError, TypeError, RecursionError):
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return {}
 
 
@@ -64,7 +65,7 @@ def changed_settings(before: str, now: str) -> list[str]:
     nothing = object()
 
     def told(value: Any) -> str:
-        return 'not set' if value is nothing else repr(value)
+        return 'not set' if value is nothing else shorten(repr(value), 80)
 
     return [f'{name} was {told(old.get(name, nothing))} and is '
             f'{told(new.get(name, nothing))}'
