@@ -21,31 +21,30 @@ from rdkd.runtime.resumable import (
 EVALUATED = 'evaluated_after'
 
 
-def check_same(checkpoint: dict[str, Any], runner: Runner, source: str
-               ) -> None:
+def check_same(checkpoint: dict[str, Any], runner: Runner) -> None:
     """Check that a checkpoint is of the run's model and optimizer.
 
     Args:
         checkpoint (dict): With ``state_dict``, ``optimizer`` and ``meta``.
         runner (Runner): Whose model and optimizer are built.
-        source (str): Where it is from, for the message.
 
     Raises:
         InputError: Names the tensors and the settings that differ.
     """
     differences = changed_tensors(checkpoint['state_dict'],
                                   plain_model(runner.model).state_dict())
-    optimizer = runner.optim_wrapper.state_dict()
-    if not differences and 'param_groups' in optimizer:
-        differences = changed_groups(
-            checkpoint['optimizer'].get('param_groups', []),
-            optimizer['param_groups'])
+    groups = [optimizer['param_groups'] for optimizer in (
+        checkpoint.get('optimizer', {}), runner.optim_wrapper.state_dict())
+        if 'param_groups' in optimizer]  # several optimizers have none
+    if not differences and len(groups) == 2:
+        differences = changed_groups(*groups)
     settings = changed_settings(checkpoint['meta'].get('cfg', ''),
                                 runner.cfg.pretty_text)
     if differences:
         raise InputError(
-            f'{source} cannot be resumed with this config, which is of '
-            f'another model or optimizer. {"; ".join(differences)}. ' + (
+            f'{runner._load_from or runner.work_dir} cannot be resumed with '
+            'this config, which is of another model or optimizer: '
+            f'{"; ".join(differences)}. ' + (
                 f'Settings: {some(settings, 8)}. ' if settings else '') +
             'Take the config that it was trained with, or choose another '
             '--work-dir.')
@@ -81,7 +80,7 @@ class SameModelHook(Hook):
                               ) -> None:
         """Compare what is resumed with what is built."""
         if runner._resume:
-            check_same(checkpoint, runner, str(runner._load_from))
+            check_same(checkpoint, runner)
             # mmengine would run it.
             checkpoint['meta'].pop('config', None)
 
@@ -109,6 +108,6 @@ class OwedEvaluationHook(Hook):
         """Evaluate what the run resumes from, if that was not done."""
         if evaluation_due(runner) and runner.message_hub.runtime_info.get(
                 EVALUATED) != runner.iter:
-            print_log(f'{runner._load_from} was saved before its evaluation, '
+            print_log('The checkpoint was saved before its evaluation, '
                       'which comes first.', 'current')
             runner.val_loop.run()
