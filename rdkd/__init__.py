@@ -48,6 +48,7 @@ _REGISTERED = (
     'rdkd.objectives.level', 'rdkd.objectives.rdkd',
     'rdkd.objectives.response', 'rdkd.algorithm',
     'rdkd.runtime.deploy_hook', 'rdkd.runtime.epoch_seed_hook',
+    'rdkd.runtime.finite_loss_hook', 'rdkd.runtime.resume_hook',
     'rdkd.runtime.status', 'rdkd.runtime.teacher_classes_hook')
 
 

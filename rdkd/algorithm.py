@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from mmengine.logging import MessageHub, print_log
+from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
@@ -196,9 +196,6 @@ class DetectorDistillation(BaseAlgorithm):
         Returns:
             dict[str, Tensor]: See :func:`distillation_losses`.
         """
-        MessageHub.get_current_instance().update_info(
-            'images', [sample.metainfo.get('img_id', sample.metainfo.get(
-                'img_path', '?')) for sample in data_samples], resumed=False)
         objectives = (
             {} if self.distillation_stopped else self.active_objectives())
         losses = distillation_losses(self.student, self.teacher, objectives,
@@ -214,31 +211,16 @@ class DetectorDistillation(BaseAlgorithm):
 
     def parse_losses(self, losses: dict[str, Tensor]
                      ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum the losses; stop on a value that is not finite.
+        """Sum the losses.
 
-        All terms go to the host in one copy, before ``backward``; mmengine's
-        runner would copy them one by one after the step, to log them.
+        All terms go to the host in one copy; mmengine's runner would copy
+        them one by one, to log them.
 
         Returns:
             tuple[Tensor, dict[str, Tensor]]: The sum, on its device, and
             every term, on the host.
-
-        Raises:
-            FloatingPointError: Names the terms, the iteration and the images.
         """
         total, log_vars = super().parse_losses(losses)
         values = torch.stack([value.detach().float().to(total.device)
                               for value in log_vars.values()]).cpu()
-        log_vars = dict(zip(log_vars, values.unbind(), strict=True))
-        if not log_vars['loss'].isfinite():
-            terms = ', '.join(f'{name} = {value.item()}'
-                              for name, value in log_vars.items()
-                              if name != 'loss' and not value.isfinite())
-            hub = MessageHub.get_current_instance()
-            raise FloatingPointError(
-                f'the loss is not finite in iteration {hub.get_info("iter")}: '
-                f'{terms}. Image ids of the batch: {hub.get_info("images")}. '
-                'The optimizer has not stepped. Lower the learning rate or '
-                'the distillation weight, or look at these images and their '
-                'boxes.')
-        return total, log_vars
+        return total, dict(zip(log_vars, values.unbind(), strict=True))

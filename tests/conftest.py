@@ -20,6 +20,11 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser):
+    parser.addoption('--interruption-table', metavar='FILE',
+                     help='where tests/test_interruption.py writes its table')
+
+
 @pytest.fixture(autouse=True)
 def mmdet_scope():
     init_default_scope('mmdet')

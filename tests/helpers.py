@@ -133,6 +133,23 @@ def same(one, other):
     return all(torch.equal(one[key], other[key]) for key in one)
 
 
+def assert_same(one, other, where='checkpoint'):
+    """Compare tensors and all else in nested containers, bit by bit."""
+    assert type(one) is type(other), where
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f'{where}.{key}')
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f'{where}[{i}]')
+    else:
+        assert one == other, where
+
+
 def metrics(work_dir):
     file = next(work_dir.glob('*/2*.json'))
     return {key: value for key, value in json.loads(file.read_text()).items()

@@ -1,9 +1,8 @@
 """Mixed precision, accumulated gradients, values that are not finite."""
 import copy
 
-import pytest
 import torch
-from helpers import build, steps
+from helpers import build
 from mmengine.optim import OptimWrapper
 
 
@@ -60,24 +59,6 @@ def test_accumulated_gradients_are_those_of_the_batches(rdkd_cfg, batch):
         torch.testing.assert_close(parameter, before - same.grad)
         moved += int((parameter != before).any())
     assert moved > 50
-
-
-def test_a_loss_that_is_not_finite_stops_before_the_step(rdkd_cfg,
-                                                                   batch):
-    model = build(rdkd_cfg)
-    with torch.no_grad():
-        model.distiller.connectors['review'].levels[0].reduce.weight.fill_(
-            float('nan'))
-    before = [p.detach().clone() for p in model.parameters()]
-    with pytest.raises(FloatingPointError) as error:
-        steps(model, batch, 1)
-    for parameter, value in zip(model.parameters(), before, strict=True):
-        assert torch.equal(parameter.nan_to_num(), value.nan_to_num())
-    message = str(error.value)
-    assert 'distill.loss_fg_s8 = nan' in message
-    assert 'student.loss_cls' not in message
-    for sample in batch['data_samples']:
-        assert str(sample.img_id) in message
 
 
 def test_all_terms_go_to_the_host_in_one_copy(rdkd_cfg, batch, monkeypatch):

@@ -21,7 +21,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--resume', nargs='?', const='auto', metavar='CKPT',
         help='continue from CKPT, or without it from the newest whole '
-        'checkpoint in the work dir')
+        'checkpoint in the work dir (where there is none the run starts '
+        'from the beginning)')
     add_run_arguments(parser)
 
 

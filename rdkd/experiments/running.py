@@ -2,14 +2,13 @@
 
 Every training is kept: it can be interrupted, and is not done twice.
 """
-import fcntl
 import time
 from pathlib import Path
 from typing import TextIO
 
-from rdkd.errors import InputError
 from rdkd.experiments.phase import Phase
 from rdkd.io.checkpoint import latest_checkpoint
+from rdkd.io.lock import lock_folder
 from rdkd.io.terminal import console, progress
 from rdkd.runtime.commands import run_command
 from rdkd.runtime.status import read_status
@@ -27,13 +26,7 @@ def lock_run(run: Path, what: str) -> None:
     Raises:
         InputError: If there is one already.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    lock = (run / 'lock').open('w')
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(f'another {what} is running in {run}.') from None
-    _locks.append(lock)
+    _locks.append(lock_folder(run, what))
 
 
 def is_trained(phase: Phase) -> bool:

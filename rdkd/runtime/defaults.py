@@ -5,6 +5,10 @@ from mmengine.config import Config, ConfigDict
 
 from rdkd.detectors.inherit import type_name
 
+#: Hooks of runs with and without a teacher.
+EVERY_RUN = ('EpochSeedHook', 'FiniteLossHook', 'SameModelHook',
+             'OwedEvaluationHook')
+
 
 def add_imports(cfg: Config, imports: str | Sequence[str]) -> None:
     """Add modules to a config's ``custom_imports``, none of them twice.
@@ -25,6 +29,9 @@ def complete(cfg: Config) -> Config:
 
     - ``EpochSeedHook``: a distilled run and its baseline see the same
       batches, and a resumed run those of one that was not interrupted.
+    - ``FiniteLossHook``: a loss that is not finite ends the run.
+    - ``SameModelHook`` and ``OwedEvaluationHook``: a resumed run is of the
+      same model and ends as one that was not interrupted.
     - ``TeacherClassesHook`` and ``DeployHook`` where there is a teacher.
     - Checkpoints are written whole or not at all (``backend='atomic'``).
     - ``custom_imports`` of this package where there is a teacher, so that
@@ -40,7 +47,7 @@ def complete(cfg: Config) -> Config:
         Config: ``cfg``.
     """
     distilled = 'teacher' in cfg.get('model', {})
-    needed = ['EpochSeedHook',
+    needed = [*EVERY_RUN,
               *(['TeacherClassesHook', 'DeployHook'] if distilled else [])]
     hooks = cfg.get('custom_hooks') or []
     present = [type_name(hook) for hook in hooks]

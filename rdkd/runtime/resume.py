@@ -1,5 +1,7 @@
 """Continuing a run, and never writing over one."""
+import itertools
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -11,6 +13,10 @@ from rdkd.io.checkpoint import (
     latest_checkpoint,
     load_checkpoint_file,
 )
+from rdkd.runtime.processes import first_process
+
+#: What a distillation writes beside its checkpoints.
+STUDENTS = ('student_latest.pth', 'student_best.pth')
 
 
 def check_resumable(path: str, distilled: bool) -> None:
@@ -54,6 +60,29 @@ def check_load_from(cfg: Config) -> None:
             f'`--cfg-options model.student_ckpt={cfg.load_from}` instead.')
 
 
+def set_aside(files: Sequence[Path], work_dir: Path) -> Path:
+    """Move files of an earlier start to where a new one writes nothing.
+
+    Of several processes the first one moves.
+
+    Args:
+        files (Sequence[Path]): In ``work_dir``.
+        work_dir (Path): Of the run.
+
+    Returns:
+        Path: The folder they are in now: ``earlier_1``, or the next number
+        that is free.
+    """
+    folder = next(path for path in (
+        work_dir / f'earlier_{number}' for number in itertools.count(1))
+        if not path.exists())
+    if first_process():
+        folder.mkdir()
+        for file in files:
+            file.rename(folder / file.name)
+    return folder
+
+
 def set_resume(cfg: Config, resume: str | None) -> None:
     """Continue a run, or refuse to write over one.
 
@@ -61,44 +90,47 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         cfg (Config): Has a ``work_dir``; ``resume`` and ``load_from`` are
             set.
         resume (str, optional): A checkpoint, ``'auto'`` for the newest whole
-            one in ``work_dir``, None for a new run.
+            one in ``work_dir`` (where there is none the run starts again,
+            and what an earlier start left is set aside), None for a new run.
 
     Raises:
-        InputError: If a new run would write over checkpoints, there are only
-            broken ones to continue from, or ``resume`` is not of such a run.
+        InputError: If a new run would write over checkpoints, or what is
+            resumed is not of such a run.
     """
-    newest, broken = latest_checkpoint(cfg.work_dir)
+    work_dir, distilled = Path(cfg.work_dir), 'distiller' in cfg.model
+    newest, broken = latest_checkpoint(work_dir)
+    students = [file for file in (work_dir / name for name in STUDENTS)
+                if file.exists()]
     if resume is not None and resume != 'auto':
-        check_resumable(resume, distilled='distiller' in cfg.model)
-        elsewhere = Path(resume).resolve().parent != Path(
-            cfg.work_dir).resolve()
-        if elsewhere and (newest or broken):
+        check_resumable(resume, distilled)
+        elsewhere = Path(resume).resolve().parent != work_dir.resolve()
+        if elsewhere and (newest or broken or students):
             raise InputError(
-                f'{cfg.work_dir} holds checkpoints of another run than '
+                f'{work_dir} holds checkpoints of another run than '
                 f'{resume}, which would be written over. Choose another '
                 '--work-dir.')
         cfg.resume, cfg.load_from = True, resume
         return
     check_load_from(cfg)
-    deployed = sorted(Path(cfg.work_dir).glob('student_*.pth'))
     if resume is None:
-        found = [newest] if newest else [*broken, *deployed]
+        found = [newest] if newest else [*broken, *students]
         if found:
             raise InputError(
-                f'{cfg.work_dir} holds checkpoints of an earlier run '
-                f'({found[0].name}). Add --resume to continue it, or choose '
-                'another --work-dir.')
+                f'{work_dir} holds checkpoints of an earlier run '
+                f'({found[0].name}). Add --resume to continue it' + (
+                    '' if newest else ' (from the beginning: none of them '
+                    'can be continued)') +
+                ', or choose another --work-dir.')
         return
     for path in broken:
         print_log(f'{path} is cut off and is not used.', 'current',
                   logging.WARNING)
-    if newest is None and broken:
-        raise InputError(
-            f'no checkpoint in {cfg.work_dir} is whole. Remove '
-            f'{", ".join(path.name for path in broken)} to start again.')
-    if newest is None and deployed:
-        raise InputError(
-            f'{cfg.work_dir} holds {deployed[0].name} of an earlier run but '
-            'no checkpoint to continue it from. Choose another --work-dir.')
     if newest:
+        check_resumable(str(newest), distilled)
         cfg.resume, cfg.load_from = True, str(newest)
+    elif broken or students:
+        folder = set_aside([*broken, *students], work_dir)
+        print_log(
+            f'{work_dir} has no checkpoint to continue from: the run starts '
+            f'from the beginning. What an earlier start left is in {folder}.',
+            'current', logging.WARNING)

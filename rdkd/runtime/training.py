@@ -1,6 +1,8 @@
 """Training a config, as the options of a run say."""
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
@@ -8,10 +10,11 @@ from mmengine.device import get_device
 from mmengine.hooks import Hook
 
 from rdkd.errors import InputError
+from rdkd.io.lock import lock_folder
 from rdkd.runtime.checks import check_config
 from rdkd.runtime.defaults import complete
 from rdkd.runtime.launch import build_runner
-from rdkd.runtime.processes import finish_processes
+from rdkd.runtime.processes import finish_processes, first_process
 from rdkd.runtime.resume import set_resume
 
 
@@ -24,7 +27,8 @@ class TrainOptions:
         auto_scale_lr: Scale the learning rate to the actual batch size.
             Defaults to False.
         resume: A checkpoint to continue from, ``'auto'`` for the newest whole
-            one in the work dir.  Defaults to None, a new run.
+            one in the work dir, or a new run where there is none.  Defaults
+            to None, a new run.
         image_check: Look at all images first.  Defaults to True.
     """
     amp: bool = False
@@ -71,16 +75,19 @@ def train(cfg: Config, options: TrainOptions,
             config, which the run keeps.  Defaults to none.
 
     Raises:
-        InputError: If the run cannot start.
+        InputError: If the run cannot start, or another process trains in its
+            work dir.
         FloatingPointError: If a loss is not finite.
     """
     setup_cache_size_limit_of_dynamo()
     resolve(cfg, options)
-    set_resume(cfg, options.resume)
-    check_config(cfg, options.image_check)
-    before_start()
-    runner = build_runner(cfg)
-    for hook in hooks:
-        runner.register_hook(hook)
-    runner.train()
-    finish_processes()
+    with (lock_folder(Path(cfg.work_dir), 'training') if first_process()
+          else nullcontext()):
+        set_resume(cfg, options.resume)
+        check_config(cfg, options.image_check)
+        before_start()
+        runner = build_runner(cfg)
+        for hook in hooks:
+            runner.register_hook(hook)
+        runner.train()
+        finish_processes()

@@ -1,9 +1,12 @@
 """Trainings as processes: what they tell the one that started them."""
 import json
 import re
+import subprocess
+import sys
 import time
 
 import pytest
+from helpers import LIMIT
 from mmengine.config import Config
 
 from rdkd.errors import InputError
@@ -106,8 +109,13 @@ def test_a_training_is_done_once(phase, student_cfg, capsys):
 
 def test_two_processes_do_not_share_a_run(tmp_path):
     lock_run(tmp_path / 'run', 'quickstart')
-    with pytest.raises(InputError, match='another quickstart is running'):
-        lock_run(tmp_path / 'run', 'quickstart')
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        subprocess.run(
+            [sys.executable, '-c', 'import fcntl, sys; fcntl.lockf('
+             'open(sys.argv[1], "a"), fcntl.LOCK_EX | fcntl.LOCK_NB)',
+             tmp_path / 'run/lock'], check=True, timeout=LIMIT,
+            capture_output=True)
+    assert b'BlockingIOError' in error.value.stderr
 
 
 def test_a_changed_config_is_refused(phase, student_cfg):

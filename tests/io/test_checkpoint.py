@@ -11,7 +11,6 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
 from rdkd.errors import InputError
-from rdkd.io.atomic import AtomicLocalBackend
 from rdkd.io.checkpoint import (
     detector_state_dict,
     latest_checkpoint,
@@ -158,20 +157,6 @@ def test_the_newest_whole_checkpoint_is_found(tmp_path):
     cut = tmp_path / 'epoch_10.pth'
     cut.write_bytes(cut.read_bytes()[:-50])
     assert latest_checkpoint(tmp_path) == (tmp_path / 'epoch_9.pth', [cut])
-
-
-def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    file = tmp_path / 'epoch_1.pth'
-    backend = AtomicLocalBackend()
-    backend.put(b'old', file)
-
-    def killed(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, 'replace', killed)
-    with pytest.raises(KeyboardInterrupt):
-        backend.put(b'new and longer', file)
-    assert file.read_bytes() == b'old'
 
 
 def test_files_of_one_name_on_two_servers_are_two(server):

@@ -14,12 +14,13 @@ from rdkd.runtime.teacher_classes_hook import check_classes
 
 @pytest.fixture
 def cfg(tmp_path):
-    return Config(dict(work_dir=str(tmp_path)))
+    return Config(dict(work_dir=str(tmp_path), model=dict(type='RetinaNet')))
 
 
 def checkpoint(folder, epoch, whole=True):
     path = folder / f'epoch_{epoch}.pth'
-    torch.save(dict(epoch=epoch), path)
+    torch.save(dict(state_dict={'w': torch.ones(1)}, optimizer={}, meta={}),
+               path)
     if not whole:
         path.write_bytes(path.read_bytes()[:-40])
     return path
@@ -52,10 +53,62 @@ def test_auto_resume_passes_over_a_cut_off_checkpoint(cfg, tmp_path):
     assert cfg.load_from == str(whole)
 
 
-def test_only_cut_off_checkpoints_is_an_error(cfg, tmp_path):
-    checkpoint(tmp_path, 4, whole=False)
-    with pytest.raises(InputError, match=r'epoch_4\.pth'):
+@pytest.mark.parametrize('left', [
+    ['student_latest.pth'], ['student_latest.pth', 'student_best.pth'],
+    ['epoch_4.pth', 'student_best.pth']])
+def test_nothing_to_continue_from_is_a_new_run_that_loses_nothing(
+        cfg, tmp_path, monkeypatch, left):
+    """Again and again: whatever an aborted start wrote is still there."""
+    told = []
+    monkeypatch.setattr('rdkd.runtime.resume.print_log',
+                        lambda text, *args: told.append(text))
+    cfg.load_from = 'pretrained.pth'
+    for start in (1, 2):
+        for name in left:
+            (tmp_path / name).write_text(f'{name} {start}')
+        with pytest.raises(InputError, match=r'--resume.*the beginning'):
+            set_resume(cfg, None)
         set_resume(cfg, 'auto')
+        assert not cfg.get('resume')
+        assert cfg.load_from == 'pretrained.pth'
+        folder = tmp_path / f'earlier_{start}'
+        assert f'is in {folder}' in told[-1]
+        assert {path.name: path.read_text() for path in folder.iterdir()
+                } == {name: f'{name} {start}' for name in left}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'earlier_1', 'earlier_2']
+
+
+def test_students_beside_a_checkpoint_stay(cfg, tmp_path):
+    checkpoint(tmp_path, 1)
+    (tmp_path / 'student_best.pth').write_text('best')
+    set_resume(cfg, 'auto')
+    assert cfg.resume is True
+    assert (tmp_path / 'student_best.pth').is_file()
+
+
+def test_other_processes_than_the_first_move_nothing(cfg, tmp_path,
+                                                     monkeypatch):
+    monkeypatch.setenv('RANK', '1')
+    (tmp_path / 'student_best.pth').write_text('best')
+    set_resume(cfg, 'auto')
+    assert (tmp_path / 'student_best.pth').is_file()
+
+
+@pytest.mark.parametrize('resume', ['auto', 'epoch_1.pth'])
+def test_what_is_no_training_of_this_kind_is_not_resumed(cfg, tmp_path,
+                                                         resume):
+    """Named or found."""
+    if resume != 'auto':
+        resume = str(tmp_path / resume)
+    checkpoint(tmp_path, 1)
+    cfg.model = dict(type='DetectorDistillation', distiller=dict())
+    with pytest.raises(InputError, match='with no teacher'):
+        set_resume(cfg, resume)
+    torch.save(dict(state_dict={'w': torch.ones(1)}),
+               tmp_path / 'epoch_1.pth')
+    with pytest.raises(InputError, match='no training state'):
+        set_resume(cfg, resume)
 
 
 def test_resume_from_a_named_file(cfg, tmp_path):
@@ -109,21 +162,15 @@ def test_classes_of_teacher_and_student():
         check_classes(['a', 'c'], ('a', 'b'))
 
 
-@pytest.mark.parametrize('resume', [None, 'auto'])
-def test_a_student_of_an_earlier_run_is_not_written_over(cfg, tmp_path,
-                                                         resume):
-    torch.save(dict(), tmp_path / 'student_best.pth')
-    with pytest.raises(InputError, match=r'student_best\.pth'):
-        set_resume(cfg, resume)
-
-
-def test_resuming_from_elsewhere_does_not_write_over_a_run(cfg, tmp_path):
-    checkpoint(tmp_path, 2)
+@pytest.mark.parametrize('there', [
+    lambda folder: checkpoint(folder, 2),
+    lambda folder: checkpoint(folder, 2, whole=False),
+    lambda folder: (folder / 'student_best.pth').write_text('best')])
+def test_resuming_from_elsewhere_does_not_write_over_a_run(cfg, tmp_path,
+                                                           there):
+    there(tmp_path)
     other = tmp_path / 'other'
     other.mkdir()
-    cfg.model = dict(type='RetinaNet')
-    file = str(other / 'epoch_1.pth')
-    torch.save(dict(state_dict={'w': torch.ones(1)}, optimizer={}, meta={}),
-               file)
+    file = str(checkpoint(other, 1))
     with pytest.raises(InputError, match='of another run'):
         set_resume(cfg, file)

@@ -2,7 +2,7 @@
 import copy
 
 import pytest
-import torch
+from helpers import assert_same
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -44,22 +44,6 @@ def four_epochs(cfg, work_dir, interrupt=None):
         with pytest.raises(KeyboardInterrupt):
             runner.train()
     return runner
-
-
-def assert_same(one, other, where='checkpoint'):
-    assert type(one) is type(other), where
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), where
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for key in one:
-            assert_same(one[key], other[key], f'{where}.{key}')
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), where
-        for i, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_same(a, b, f'{where}[{i}]')
-    else:
-        assert one == other, where
 
 
 @pytest.fixture(scope='module')
