@@ -31,8 +31,8 @@ ROOMS = [f'rdkd/{room}' for room in (
 RESULTS = ROOT / 'build' / 'mutation'
 #: Heavy packages that the tests need.
 WARM = ('torch', 'torchvision', 'hypothesis', 'matplotlib.pyplot',
-        'mmengine.runner', 'torch.multiprocessing', 'torch._dynamo',
-        'torch._subclasses.fake_tensor', 'tensorboard.summary')
+        'mmengine.runner', 'torch.multiprocessing',
+        'torch._subclasses.fake_tensor')
 AFTER_OPERATORS = ('mmdet.apis', 'mmdet.engine', 'mmdet.datasets',
                    'mmdet.evaluation', 'mmdet.models', 'mmdet.visualization')
 #: Seconds of CPU that a mutant gets: this many, and so many times the tests'.
