@@ -3,7 +3,12 @@ import pytest
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS
 
-from rdkd.detectors.levels import neck_levels, probe_levels
+from rdkd.detectors.levels import (
+    Level,
+    match_levels,
+    neck_levels,
+    probe_levels,
+)
 from rdkd.errors import InputError
 from rdkd.io.config import load_config
 
@@ -27,3 +32,14 @@ def test_operators_without_fake_kernels_are_run(student_cfg):
     assert probe_levels(detector) == neck_levels(detector)
     assert [level.stride for level in probe_levels(detector)] == [
         8, 16, 32, 64, 128]
+
+
+def test_levels_are_paired_fine_to_coarse_whatever_their_order():
+    """And keep their own place in the neck's output."""
+    student = [Level(0, 32, 4), Level(1, 8, 4), Level(2, 16, 4),
+               Level(3, 4, 4)]
+    teacher = [Level(0, 16, 7), Level(1, 64, 7), Level(2, 8, 7),
+               Level(3, 32, 7)]
+    assert match_levels(student, teacher) == [
+        (Level(1, 8, 4), Level(2, 8, 7)), (Level(2, 16, 4), Level(0, 16, 7)),
+        (Level(0, 32, 4), Level(3, 32, 7))]

@@ -155,3 +155,15 @@ def test_dual_attention_starts_as_the_identity_and_learns():
     module(x).square().sum().backward()
     assert module.alpha.grad.abs() > 0
     assert module.beta.grad.abs() > 0
+
+
+@pytest.mark.parametrize('size, pooled', [
+    ((4, 24), (4, 8)), ((24, 4), (8, 4)), ((9, 8), (8, 8)), ((8, 8), (8, 8))])
+def test_the_longer_side_decides_whether_keys_are_pooled(size, pooled):
+    """And only sides above ``kv_size`` are."""
+    attention = PositionAttention(16, kv_size=8).double()
+    x = draw(2, 16, *size)
+    context = torch.nn.functional.adaptive_avg_pool2d(x, pooled)
+    expected = attention.project(literal_position(
+        attention.query(x), attention.key(context), attention.value(context)))
+    torch.testing.assert_close(attention(x), expected)
