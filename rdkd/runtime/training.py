@@ -16,6 +16,7 @@ from rdkd.runtime.defaults import complete
 from rdkd.runtime.launch import build_runner
 from rdkd.runtime.processes import finish_processes, first_process
 from rdkd.runtime.resume import set_resume
+from rdkd.runtime.settings import check_settings
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def train(cfg: Config, options: TrainOptions,
     """
     setup_cache_size_limit_of_dynamo()
     resolve(cfg, options)
+    check_settings(cfg)  # before anything is made
     with (lock_folder(Path(cfg.work_dir), 'training') if first_process()
           else nullcontext()):
         set_resume(cfg, options.resume)

@@ -68,7 +68,7 @@ def test_checkpoints_that_are_all_cut_off_are_named_newest_first(tmp_path):
 def test_a_checkpoint_that_is_no_dict_is_refused(tmp_path):
     file = tmp_path / 'list.pth'
     torch.save([W], file)
-    with pytest.raises(InputError, match='holds a list and not a dict'):
+    with pytest.raises(InputError, match='is a list and not a dict'):
         load_local(str(file))
 
 

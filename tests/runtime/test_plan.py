@@ -12,6 +12,7 @@ from rdkd.data.synthetic import CLASSES
 from rdkd.detectors.classes import class_counts
 from rdkd.errors import InputError
 from rdkd.io.config import load_config
+from rdkd.runtime.defaults import EVERY_RUN
 from rdkd.runtime.launch import student_config
 from rdkd.runtime.plan import make_plan
 from rdkd.runtime.resume import set_resume
@@ -51,7 +52,7 @@ def test_the_config_trains_the_student_as_it_was(pair, student_cfg):
                 'train_cfg', 'val_evaluator'):
         assert cfg[key] == student_cfg[key]
     assert [hook.type for hook in cfg.custom_hooks] == [
-        'EpochSeedHook', 'TeacherClassesHook', 'DeployHook']
+        *EVERY_RUN, 'TeacherClassesHook', 'DeployHook']
     assert cfg.custom_imports.imports == ['rdkd']
     assert cfg.model.teacher_ckpt == pair[2]
     assert cfg.model.inherit
@@ -99,7 +100,7 @@ def test_what_the_student_s_config_has_is_kept(pair, student_cfg, tmp_path,
     cfg = rdkd.distillation_config(
         write(student_cfg, tmp_path / 'own.py'), *pair[1:])
     assert [hook.type for hook in cfg.custom_hooks] == [
-        'EMAHook', 'EpochSeedHook', 'TeacherClassesHook', 'DeployHook']
+        'EMAHook', *EVERY_RUN, 'TeacherClassesHook', 'DeployHook']
     assert cfg.custom_imports.imports == ['json', 'rdkd']
     assert cfg.default_hooks.checkpoint.backend_args.backend == 'atomic'
     assert cfg.load_from is None

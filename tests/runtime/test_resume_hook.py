@@ -171,7 +171,7 @@ def test_other_settings_of_the_same_model_are_told(rdkd_cfg, whole, tmp_path,
     rdkd_cfg.train_cfg.max_epochs = 1
     set_resume(rdkd_cfg, str(whole[0] / 'epoch_2.pth'))
     Runner.from_cfg(complete(rdkd_cfg)).train()
-    assert 'model.distiller.loss_weight was 3.0 and is 0.5.' in told[0]
+    assert 'model.distiller.loss_weight was 12.0 and is 0.5.' in told[0]
 
 
 def test_code_in_what_is_resumed_does_not_run(rdkd_cfg, whole, tmp_path):
