@@ -6,7 +6,6 @@ interruption compiles anything twice.
 """
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -20,9 +19,10 @@ from pathlib import Path
 
 from setup_steps import (
     CACHE,
-    GIGABYTE,
     ROOT,
     Stack,
+    check_room,
+    locked,
     output,
     pip,
     remove,
@@ -54,10 +54,7 @@ def check_compiler() -> None:
         stop(f'the Python headers are missing ({header}), which --compiled '
              'needs. On Debian and Ubuntu: apt-get install python3-dev. '
              'Without --compiled none are needed.')
-    free = shutil.disk_usage(KEPT).free
-    if free < 3 * GIGABYTE:
-        stop(f'{free / GIGABYTE:.1f} GB are free on the disk of {KEPT}, at '
-             'least 3 GB are needed to compile.')
+    check_room(KEPT, ' to compile')
 
 
 def mmcv_key(stack: Stack) -> str:
@@ -162,17 +159,12 @@ def install(stack: Stack, instead_of: str) -> None:
     if not writable(KEPT):
         stop(f'the compiled operators are kept in {KEPT}, which cannot be '
              'written. Set XDG_CACHE_HOME to a folder that can.')
-    with (KEPT / 'lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say('another set-up is compiling MMCV; waiting for it')
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(KEPT / 'lock', 'compiling MMCV') as lock:
         kept = next(wheels.glob('*.whl'), None)
         if kept is None and published(stack, build / 'published'):
             kept = next((build / 'published').glob('*.whl'))
         elif kept is None:
-            kept = compile_mmcv(stack, wheels, build, lock.fileno())
+            kept = compile_mmcv(stack, wheels, build, lock)
         say(f'installing {kept.name}')
         remove(stack, instead_of)
         if not pip(stack, 'install', '-q', '--no-deps', '--force-reinstall',
@@ -186,9 +178,8 @@ def install(stack: Stack, instead_of: str) -> None:
 def published(stack: Stack, folder: Path) -> bool:
     """Whether there is a published wheel for this torch; fetches it."""
     shutil.rmtree(folder, ignore_errors=True)
-    if not run(stack.python, '-m', 'pip', 'download', '-q', '--no-deps',
-               '--only-binary', ':all:', '-d', folder, stack.compiled,
-               quiet=True):
+    if not pip(stack, 'download', '-q', '--no-deps', '--only-binary',
+               ':all:', '-d', folder, stack.compiled, quiet=True):
         return False
     trial = folder / 'trial'
     shutil.unpack_archive(next(folder.glob('*.whl')), trial, 'zip')

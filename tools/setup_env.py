@@ -7,25 +7,21 @@ Runs with the standard library alone.  MMCV comes without its C++ operators
 from __future__ import annotations
 
 import argparse
-import contextlib
-import fcntl
 import hashlib
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import compile_mmcv
 from setup_steps import (
-    GIGABYTE,
     ROOT,
     Stack,
+    check_room,
+    locked,
     output,
     pip,
     remove,
@@ -56,10 +52,7 @@ def check_machine() -> None:
         stop('this Python has no venv. On Debian and Ubuntu: '
              'apt-get install python3-venv.')
     for folder in (ROOT, Path(tempfile.gettempdir())):
-        free = shutil.disk_usage(folder).free
-        if free < 3 * GIGABYTE:
-            stop(f'{free / GIGABYTE:.1f} GB are free on the disk of {folder}, '
-                 'at least 3 GB are needed.')
+        check_room(folder)
 
 
 def fits(torch: str) -> bool:
@@ -201,7 +194,7 @@ def main() -> None:
 
     if is_ready():
         return
-    with locked():
+    with locked(ROOT, f'at work in {ROOT}'):
         if not is_ready():  # another set-up may have done it
             set_up(stack, args)
             partial = stamp.with_suffix('.partial')
@@ -210,21 +203,6 @@ def main() -> None:
                 compiled=args.compiled, torch=args.torch)))
             partial.replace(stamp)
             say('the environment is ready')
-
-
-@contextlib.contextmanager
-def locked() -> Iterator[None]:
-    """Keep a second set-up of this checkout waiting."""
-    lock = os.open(ROOT, os.O_RDONLY)  # released with the process, if killed
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f'another set-up is at work in {ROOT}; waiting for it')
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def set_up(stack: Stack, args: argparse.Namespace) -> None:

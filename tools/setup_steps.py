@@ -4,12 +4,15 @@ Part of tools/setup_env.py; the standard library is enough for it.
 """
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -17,8 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 GIGABYTE = 1024**3
 #: Seconds between two signs of life of a command that takes long.
 HEARTBEAT = 20.0
-
-
 #: Where programs keep what they can make again.
 CACHE = Path(os.path.expanduser(os.environ.get('XDG_CACHE_HOME') or
                                 '~/.cache'))
@@ -81,6 +82,43 @@ def output(*command: str | Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ''
 
 
+@contextlib.contextmanager
+def locked(path: Path, work: str) -> Iterator[int]:
+    """Wait for another set-up that holds a lock, and hold it.
+
+    Args:
+        path: A file, which is made, or a folder.
+        work: What the other one does, for the message.
+
+    Yields:
+        The lock: it is released with the last process that has it open.
+    """
+    lock = os.open(path, os.O_RDONLY if path.is_dir() else
+                   os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f'another set-up is {work}; waiting for it')
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def check_room(folder: Path, work: str = '') -> None:
+    """Stop if a disk is too full.
+
+    Args:
+        folder: On the disk.
+        work: What the room is for, for the message.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < 3 * GIGABYTE:
+        stop(f'{free / GIGABYTE:.1f} GB are free on the disk of {folder}, '
+             f'at least 3 GB are needed{work}.')
+
+
 def writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which is made if need be."""
     try:
@@ -91,18 +129,18 @@ def writable(folder: Path) -> bool:
         return False
 
 
-def pip(stack: Stack, *arguments: str | Path, what: str = '') -> bool:
-    """Run pip in a stack's environment; True if it succeeded."""
+def pip(stack: Stack, *arguments: str | Path, quiet: bool = False,
+        what: str = '') -> bool:
+    """Run pip in a stack's environment, as :func:`run` does."""
     # It cannot build a package where its cache cannot be written.
     cache = [] if writable(CACHE / 'pip') else ['--no-cache-dir']
     return run(stack.python, '-m', 'pip', '--disable-pip-version-check',
-               *cache, *arguments, what=what)
+               *cache, *arguments, quiet=quiet, what=what)
 
 
 def remove(stack: Stack, package: str) -> None:
     """Uninstall a package, if it is there."""
-    run(stack.python, '-m', 'pip', 'uninstall', '-q', '-y', package,
-        quiet=True)
+    pip(stack, 'uninstall', '-q', '-y', package, quiet=True)
 
 
 def stop_pip(what: str) -> NoReturn:
