@@ -38,6 +38,26 @@ def expand(presets: Presets, name: str, given: Mapping[str, Any], owner: str
     return arguments
 
 
+def without_preset(part: Mapping[str, Any], init: Any) -> dict[str, Any]:
+    """A part's config with its preset written out.
+
+    Args:
+        part (Mapping): With ``type``.
+        init (Callable): The part's ``__init__``; a ``preset`` of one that
+            :func:`with_presets` did not decorate is an argument like others.
+
+    Raises:
+        InputError: If there is no such preset.
+    """
+    settings, presets = dict(part), getattr(init, 'presets', None)
+    if presets is None:
+        return settings
+    preset = settings.pop('preset', None)
+    if preset is None:
+        return settings
+    return expand(presets, preset, settings, part['type'])
+
+
 def with_presets(presets: Presets) -> Callable[[Any], Any]:
     """Let an ``__init__`` take ``preset='name'``.
 

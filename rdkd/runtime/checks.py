@@ -70,8 +70,21 @@ def _check_data(cfg: Config, split: str, images: bool) -> None:
                 'images. Set both to the same file.')
 
 
-def check_config(cfg: Config, images: bool = True) -> None:
+def check_config(cfg: Config) -> None:
     """Check everything a training run will read, before it starts.
+
+    Args:
+        cfg (Config): The run's config.
+
+    Raises:
+        InputError: At the first problem; says where it is and what to do.
+    """
+    check_settings(cfg)
+    check_splits(cfg)
+
+
+def check_splits(cfg: Config, images: bool = True) -> None:
+    """Check the data that a training reads.
 
     Args:
         cfg (Config): The run's config.
@@ -80,6 +93,5 @@ def check_config(cfg: Config, images: bool = True) -> None:
     Raises:
         InputError: At the first problem; says where it is and what to do.
     """
-    check_settings(cfg)
     check_data(cfg, 'train', images)
     check_data(cfg, 'val', images)

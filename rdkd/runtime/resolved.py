@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-from rdkd.objectives.presets import expand
+from rdkd.objectives.presets import without_preset
 
 #: Detectors of MMDetection: their configs say all that they are.
 _DETECTORS = ('architecture', 'teacher', 'data_preprocessor')
@@ -35,12 +35,8 @@ def with_defaults(part: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: If there is no such preset.
     """
-    settings = dict(part)
-    init = registered_class(settings['type']).__init__
-    preset = settings.pop('preset', None)
-    if preset is not None:
-        settings = expand(getattr(init, 'presets', {}), preset, settings,
-                          settings['type'])
+    init = registered_class(part['type']).__init__
+    settings = without_preset(part, init)
     stated = {name: parameter.default for name, parameter in
               inspect.signature(init).parameters.items()
               if parameter.default is not inspect.Parameter.empty

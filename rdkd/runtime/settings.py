@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from mmengine.config import Config
-from mmengine.registry import LOOPS, MODELS, init_default_scope
+from mmengine.registry import LOOPS, MODELS, Registry, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader
 
@@ -13,7 +13,7 @@ from rdkd.arguments import SEEDS, Count, Part, Range, require
 from rdkd.detectors.inherit import type_name
 from rdkd.errors import InputError
 from rdkd.io.config import unknown_key
-from rdkd.objectives.presets import expand
+from rdkd.objectives.presets import without_preset
 from rdkd.runtime.resolved import registered_class
 
 #: What MMEngine reads of a loader beside PyTorch's arguments.
@@ -51,15 +51,21 @@ def _check_names(where: str, given: Collection[str], known: Collection[str]
             raise InputError(f'{where} has {unknown_key(key, known)}')
 
 
-def _class_of(where: str, part: Mapping[str, Any]) -> Any:
+def _registered(where: str, part: Mapping[str, Any], registry: Registry
+                ) -> Any:
+    """The class that a part names, or is given in place of a name."""
     kind = part['type']
-    cls = registered_class(kind)
-    if cls is None and isinstance(kind, str):
-        with MODELS.switch_scope_and_registry(part.get('_scope_')) as scope:
+    cls = kind if isinstance(kind, type) else None
+    if isinstance(kind, str):
+        with registry.switch_scope_and_registry(part.get('_scope_')) as scope:
             cls = scope.get(kind)
     if cls is None:
         raise InputError(f'{where}.type: nothing is registered as {kind!r}.')
     return cls
+
+
+def _class_of(where: str, part: Mapping[str, Any]) -> Any:
+    return registered_class(part['type']) or _registered(where, part, MODELS)
 
 
 def check_part(where: str, part: Any) -> None:
@@ -77,13 +83,8 @@ def check_part(where: str, part: Any) -> None:
     cls = _class_of(where, part)
     takes = _parameters(cls)
     _check_names(where, part, takes)
-    given = {key: value for key, value in part.items()
-             if key not in ('type', '_scope_')}
-    presets = getattr(cls.__init__, 'presets', None)
-    if presets is not None:
-        preset = given.pop('preset', None)
-        if preset is not None:
-            given = expand(presets, preset, given, part['type'])
+    given = {key: value for key, value in without_preset(
+        part, cls.__init__).items() if key not in ('type', '_scope_')}
     missing = [name for name, needed in takes.items()
                if needed and name not in given]
     if missing:
@@ -182,15 +183,7 @@ def check_loop(loop: Mapping[str, Any]) -> None:
         InputError: Names the key.
     """
     if 'type' in loop:
-        kind = loop['type']
-        if isinstance(kind, str):
-            with LOOPS.switch_scope_and_registry(loop.get('_scope_')) as scope:
-                cls = scope.get(kind)
-        else:
-            cls = kind
-        if not isinstance(cls, type):
-            raise InputError('train_cfg.type: nothing is registered as '
-                             f'{kind!r}.')
+        cls = _registered('train_cfg', loop, LOOPS)
     else:
         cls = (EpochBasedTrainLoop if loop.get('by_epoch', True)
                else IterBasedTrainLoop)

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 
 from rdkd.errors import InputError
 from rdkd.io.lock import lock_folder
-from rdkd.runtime.checks import check_config
+from rdkd.runtime.checks import check_splits
 from rdkd.runtime.defaults import complete
 from rdkd.runtime.launch import build_runner
 from rdkd.runtime.processes import finish_processes, first_process
@@ -86,7 +86,7 @@ def train(cfg: Config, options: TrainOptions,
     with (lock_folder(Path(cfg.work_dir), 'training') if first_process()
           else nullcontext()):
         set_resume(cfg, options.resume)
-        check_config(cfg, options.image_check)
+        check_splits(cfg, options.image_check)
         before_start()
         runner = build_runner(cfg)
         for hook in hooks:

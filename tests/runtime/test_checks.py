@@ -10,7 +10,7 @@ from mmengine.config import Config
 from rdkd.data.image_memory import FILE
 from rdkd.data.synthetic import CLASSES
 from rdkd.errors import InputError
-from rdkd.runtime.checks import check_config
+from rdkd.runtime.checks import check_config, check_splits
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def test_images_are_looked_at_unless_told_otherwise(case, tmp_path):
     assert os.listdir(cfg.work_dir) == [FILE]
     next((root / 'images').glob('val*')).unlink()
     refuse(cfg, 'missing')
-    check_config(cfg, images=False)
+    check_splits(cfg, images=False)
     cfg.work_dir = str(tmp_path / 'other')
-    check_config(cfg, images=False)
+    check_splits(cfg, images=False)
     assert not (tmp_path / 'other').exists()
 
 

@@ -50,7 +50,7 @@ def test_only_the_first_of_several_processes_locks(locked, student_cfg,
         raise InputError('it went on')
 
     monkeypatch.setenv('RANK', '1')
-    monkeypatch.setattr('rdkd.runtime.training.check_config', checked)
+    monkeypatch.setattr('rdkd.runtime.training.check_splits', checked)
     student_cfg.work_dir, student_cfg.launcher = str(locked), 'none'
     with pytest.raises(InputError, match='it went on'):
         train(student_cfg, TrainOptions())
