@@ -137,6 +137,17 @@ def distillation(name: str, weight: float | None) -> dict[str, Any]:
         response=dict(type='ResponseLoss') if 'response' in extras else None)
 
 
+def set_teacher(cfg: Config, teacher: Phase) -> None:
+    """Let a distillation config learn from a teacher, in place.
+
+    Args:
+        cfg (Config): Changed in place.
+        teacher (Phase): Is or will be trained.
+    """
+    cfg.model.update(teacher=str(teacher.config),
+                     teacher_ckpt=str(teacher.last_checkpoint()))
+
+
 def set_method(cfg: Config, name: str, weight: float | None,
                teacher: Phase) -> None:
     """Turn a distillation config to a method and a teacher, in place.
@@ -147,7 +158,6 @@ def set_method(cfg: Config, name: str, weight: float | None,
         weight (float, optional): Of the loss; None of a student without one.
         teacher (Phase): Is or will be trained.
     """
+    set_teacher(cfg, teacher)
     cfg.model.pop('distiller')  # an update would merge
-    cfg.model.update(teacher=str(teacher.config),
-                     teacher_ckpt=str(teacher.last_checkpoint()),
-                     **distillation(name, weight))
+    cfg.model.update(distillation(name, weight))

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 
 from rdkd.analysis.logs import read_history
 from rdkd.experiments.evaluation import evaluate
-from rdkd.experiments.methods import set_method
+from rdkd.experiments.methods import set_method, set_teacher
 from rdkd.experiments.phase import Phase
 from rdkd.experiments.running import lock_run, train_once
 from rdkd.experiments.setup import (
@@ -56,8 +56,7 @@ def write_configs(setup: Setup, phases: Phases, data: DataSet, seed: int
         if role == 'inherited':
             set_method(cfg, 'none+inherit', None, phases['teacher'])
         if role == 'distilled':
-            cfg.model.teacher = str(phases['teacher'].config)
-            cfg.model.teacher_ckpt = str(phases['teacher'].last_checkpoint())
+            set_teacher(cfg, phases['teacher'])
         phase.write(cfg)
 
 

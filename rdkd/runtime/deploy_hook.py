@@ -19,6 +19,9 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from rdkd.io.checkpoint import deployable, load_checkpoint_file
 from rdkd.runtime.processes import plain_model
 
+#: The newest student and the best one, in the work dir.
+LATEST, BEST = 'student_latest.pth', 'student_best.pth'
+
 
 @HOOKS.register_module()
 class DeployHook(Hook):
@@ -43,14 +46,14 @@ class DeployHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Continue from the best score of the run that is resumed."""
         self._training = True
-        best = Path(runner.work_dir, 'student_best.pth')
+        best = Path(runner.work_dir, BEST)
         if runner.iter > 0 and best.is_file():
             meta = load_checkpoint_file(str(best)).get('meta', {})
             self._best = meta.get(self.metric, self._best)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Write the newest student."""
-        self._write(runner, 'student_latest.pth', epoch=runner.epoch + 1)
+        self._write(runner, LATEST, epoch=runner.epoch + 1)
 
     def after_val_epoch(self, runner: Runner,
                         metrics: Mapping[str, Any] | None = None) -> None:
@@ -58,7 +61,7 @@ class DeployHook(Hook):
         if not self._training:  # a validation by itself
             return
         if isinstance(runner.train_loop, IterBasedTrainLoop):
-            self._write(runner, 'student_latest.pth')
+            self._write(runner, LATEST)
         if not metrics:  # CocoMetric has none when nothing was detected
             return
         if self.metric not in metrics:
@@ -68,8 +71,7 @@ class DeployHook(Hook):
                 'current', logging.WARNING)
         elif metrics[self.metric] > self._best:
             self._best = float(metrics[self.metric])
-            self._write(runner, 'student_best.pth',
-                        **{self.metric: self._best})
+            self._write(runner, BEST, **{self.metric: self._best})
 
     @master_only
     def _write(self, runner: Runner, name: str, **meta: Any) -> None:

@@ -13,10 +13,8 @@ from rdkd.io.checkpoint import (
     latest_checkpoint,
     load_checkpoint_file,
 )
+from rdkd.runtime.deploy_hook import BEST, LATEST
 from rdkd.runtime.processes import first_process
-
-#: What a distillation writes beside its checkpoints.
-STUDENTS = ('student_latest.pth', 'student_best.pth')
 
 
 def check_resumable(path: str, distilled: bool) -> None:
@@ -99,7 +97,7 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     """
     work_dir, distilled = Path(cfg.work_dir), 'distiller' in cfg.model
     newest, broken = latest_checkpoint(work_dir)
-    students = [file for file in (work_dir / name for name in STUDENTS)
+    students = [file for file in (work_dir / name for name in (LATEST, BEST))
                 if file.exists()]
     if resume is not None and resume != 'auto':
         check_resumable(resume, distilled)
