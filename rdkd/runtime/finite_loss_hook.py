@@ -41,15 +41,17 @@ class FiniteLossHook(Hook):
         Raises:
             FloatingPointError: Names the terms, the iteration and the images.
         """
-        values = {name: runner.message_hub.get_scalar(
-            f'train/{name}').current() for name in outputs or {}}
-        if math.isfinite(values.get('loss', 0.0)):
+        def logged(name: str) -> float:
+            return runner.message_hub.get_scalar(f'train/{name}').current()
+
+        if 'loss' not in (outputs or {}) or math.isfinite(logged('loss')):
             return
-        terms = ', '.join(f'{name} = {value}' for name, value in values.items()
-                          if name != 'loss' and not math.isfinite(value))
+        terms = ', '.join(f'{name} = {logged(name)}' for name in outputs or {}
+                          if name != 'loss' and not math.isfinite(
+                              logged(name)))
         raise FloatingPointError(
             f'the loss is not finite in iteration {runner.iter}: '
-            f'{terms or values["loss"]}. Image ids of the batch: '
+            f'{terms or logged("loss")}. Image ids of the batch: '
             f'{_images(data_batch)}. Nothing of this step was saved. Lower '
             'the learning rate or the distillation weight, or look at these '
             'images and their boxes.')
