@@ -138,7 +138,7 @@ def readable_errors(continue_with: str | None = None) -> Iterator[None]:
         print(f'stopped: {error}', file=sys.stderr)
         sys.exit(STOPPED)
     except BaseException as error:
-        if isinstance(error, SystemExit) or not _interrupted(error):
+        if not _interrupted(error):
             raise
         print('\ninterrupted.' +
               (f' {continue_with}' if continue_with else ''), file=sys.stderr)

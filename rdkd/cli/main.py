@@ -76,22 +76,19 @@ def main(command: str | None = None, argv: Sequence[str] | None = None
         argv (Sequence[str], optional): The command line without the program.
             Defaults to that of the process.
     """
+    words, prog = list(sys.argv[1:] if argv is None else argv), None
     with readable_errors():  # imports take seconds: they are interrupted too
-        _run(command, list(sys.argv[1:] if argv is None else argv))
-
-
-def _run(command: str | None, words: list[str]) -> None:
-    prog = None
-    if command is None:
-        command = next((name for name in COMMANDS
-                        if words[:len(name.split())] == name.split()), None)
         if command is None:
-            overview().parse_args(words or ['--help'])
-            return
-        words = words[len(command.split()):]
-        prog = f'rdkd {command}'
-    module, parser = module_of(command), parser_of(command, prog)
-    args = parser.parse_args(words)
+            command = next((
+                name for name in COMMANDS
+                if words[:len(name.split())] == name.split()), None)
+            if command is None:
+                overview().parse_args(words or ['--help'])
+                return
+            words = words[len(command.split()):]
+            prog = f'rdkd {command}'
+        module, parser = module_of(command), parser_of(command, prog)
+        args = parser.parse_args(words)
     # What a report names as the command to run for the same again.
     args.command_line = shlex.join(
         [*(prog.split() if prog else ('python', f'tools/{parser.prog}')),
